@@ -1,0 +1,13 @@
+# solopo_add_test(NAME model_llama SOURCES llama_test.cpp ... LIBS solopo::llama [LABELS quick] [ARGS ...])
+# One executable of Catch2 tests, registered with ctest as one test.
+function(solopo_add_test)
+  cmake_parse_arguments(ARG "" "NAME;TIMEOUT" "SOURCES;LIBS;LABELS;DEFINITIONS" ${ARGN})
+  add_executable(test_${ARG_NAME} ${ARG_SOURCES})
+  target_link_libraries(test_${ARG_NAME} PRIVATE solopo_test_main ${ARG_LIBS})
+  target_compile_definitions(test_${ARG_NAME} PRIVATE SOLOPO_SOURCE_DIR="${solopo_SOURCE_DIR}" ${ARG_DEFINITIONS})
+  add_test(NAME ${ARG_NAME} COMMAND test_${ARG_NAME})
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 600)
+  endif()
+  set_tests_properties(${ARG_NAME} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
+endfunction()

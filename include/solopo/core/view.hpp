@@ -1,0 +1,30 @@
+// A pointer and extents: what every backend can turn its own arrays into, and kernels take.
+#pragma once
+
+#include <cstddef>
+
+#include "solopo/core/config.hpp"
+
+namespace solopo {
+
+// Row-major matrix view; `stride` elements from one row to the next (at least columns).
+template <class T>
+struct MatrixView {
+  T* data = nullptr;
+  std::ptrdiff_t rows = 0, columns = 0, stride = 0;
+
+  SOLOPO_HD constexpr T* row(std::ptrdiff_t i) const noexcept { return data + i * stride; }
+  SOLOPO_HD constexpr T& operator()(std::ptrdiff_t i, std::ptrdiff_t j) const noexcept {
+    return data[i * stride + j];
+  }
+  // A mutable view reads as a constant one.
+  SOLOPO_HD constexpr operator MatrixView<const T>() const noexcept { return {data, rows, columns, stride}; }
+};
+
+// A dense matrix: rows follow each other without a gap.
+template <class T>
+SOLOPO_HD constexpr MatrixView<T> dense(T* data, std::ptrdiff_t rows, std::ptrdiff_t columns) noexcept {
+  return {data, rows, columns, columns};
+}
+
+}  // namespace solopo
