@@ -1,0 +1,80 @@
+// `solopo train`: fine-tune a model on preference records.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <iosfwd>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace solopo::cli {
+
+// One member for each flag of the command line and each key of the YAML file, with its default.
+struct TrainCommandOptions {
+  // Input and output.
+  std::filesystem::path model;      // --model: Hugging Face folder or GGUF file
+  std::filesystem::path data;       // --data: JSONL of preference records
+  std::filesystem::path out;        // --out: folder for the result, checkpoints, metrics.jsonl
+  std::filesystem::path eval_data;  // --eval-data: held-out preference records, empty: none
+  std::string chat_template;        // --template: chatml, llama3, qwen, plain; empty: the model's own
+
+  // Objective.
+  std::string objective = "solopo:dpo";  // --objective: a name of the registry, or longpo
+  std::string context = "short";         // --context: short, long, expand
+  std::optional<float> alpha, beta, gamma, lambda, label_smoothing;  // unset: the objective's own default
+  std::optional<std::string> distance;                               // --distance: absolute, squared, huber
+  std::optional<std::string> scope;                                  // --scope: chosen, both
+  bool stop_short_gradient = false;                                  // --stop-short-gradient
+
+  // Optimiser.
+  double lr = 2e-5;                 // --lr: peak learning rate
+  std::string schedule = "cosine";  // --schedule: constant, linear, cosine
+  double warmup = 0.1;              // --warmup: below 1 a share of the steps, else a number of steps
+  double min_lr_ratio = 0;          // --min-lr-ratio: what is left of the peak at the last step
+  double epochs = 1;                // --epochs: passes over the records; not used when max_steps is set
+  std::int64_t max_steps = 0;       // --max-steps: optimiser steps, 0: from epochs
+  std::int64_t batch_size = 4;      // --batch-size: records a step, accumulated one by one
+  double clip = 1;                  // --clip: largest global gradient norm, 0: no clipping
+  double weight_decay = 0;          // --weight-decay: decoupled, on matrices only
+  double adam_beta1 = 0.9, adam_beta2 = 0.999, adam_epsilon = 1e-8;
+  std::uint64_t seed = 0;  // --seed: order of the records
+
+  // Records.
+  std::int64_t max_length = 0;      // --max-length: tokens of prompt and response, 0: the model's context
+  std::string too_long = "refuse";  // --too-long: refuse, drop, middle (cut the middle of the context)
+  std::int64_t max_bad = 0;         // --max-bad: unreadable lines to leave out before giving up
+  bool keep_equal = false;          // --keep-equal: keep records whose two responses are the same
+
+  // The run.
+  std::int64_t eval_every = 50;           // --eval-every: steps between evaluations on eval_data
+  std::int64_t save_every = 100;          // --save-every: steps between checkpoints
+  std::int64_t keep_last = 2;             // --keep-last: checkpoints kept besides the best
+  std::string on_save_error = "stop";     // --on-save-error: stop, warn (train on with the older checkpoint)
+  bool resume = false;                    // --resume: go on from the newest complete checkpoint in out
+  std::vector<std::string> allow_change;  // --allow-change KEY: settings that may differ on resume
+  bool dry_run = false;                   // --dry-run: resolved options and token statistics, no training
+  bool recompute = false;                 // --recompute: compute layers again in the backward pass
+  bool share_prefix = true;               // --no-share-prefix clears it
+  std::int64_t threads = 0;               // --threads: 0: as many as the machine has
+};
+
+// Where a command writes what people read, and how it hears of a signal.
+struct TrainConsole {
+  std::ostream& log;                              // progress, warnings, the summary
+  bool terminal = false;                          // one updating line instead of a line a step
+  bool color = false;                             // false where NO_COLOR is set
+  const std::atomic<int>* stop_signal = nullptr;  // not 0: the number of the signal that asked to stop
+};
+
+// Every problem that can be seen before a file is opened for reading or a model loaded, one a line; empty:
+// none.
+[[nodiscard]] std::vector<std::string> train_option_problems(const TrainCommandOptions& options);
+
+// Trains. Returns 0, or 128 + the signal's number (130, 143) when it stopped and saved.
+// Throws UsageError with all problems of the options in one message, DataError, ModelError, IoError, Error.
+int run_train(const TrainCommandOptions& options, const TrainConsole& console);
+
+}  // namespace solopo::cli
