@@ -1,4 +1,4 @@
-// A wrong option or configuration: exit code 2.
+// A wrong option or a wrong combination of options: exit code 2 of the program.
 #pragma once
 
 #include "solopo/core/error.hpp"

@@ -1,0 +1,71 @@
+// `solopo data sample`: answers sampled from a model, sorted into right and wrong ones; one pair a question.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <iosfwd>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "prompt_format.hpp"
+
+namespace solopo::cli {
+
+struct SampleOptions {
+  std::filesystem::path model;
+  std::string template_name;   // empty: the model's own
+  std::filesystem::path in;    // contexts, from `data build`
+  std::filesystem::path out;   // preference records, JSON Lines
+  std::string from = "short";  // the context to sample from: "short" or "long"
+  std::int32_t n = 32;         // answers a question
+  double temperature = 0.85;
+  std::int32_t max_new_tokens = 32;
+  std::uint64_t seed = 0;
+  bool gold_chosen = false;  // chosen = the gold answer, whatever was sampled
+  std::int64_t limit = 0;    // stop after this many records, 0: never
+  PromptFormat prompt{};     // only `answer` is used, with gold_chosen
+};
+
+struct SampledAnswer {
+  std::string text;
+  bool finished = true;  // false: cut at max_new_tokens
+};
+
+// n answers to a prompt; `stream` keys the draws, so that an answer does not depend on what was sampled
+// before.
+using AnswerSampler =
+    std::function<std::vector<SampledAnswer>(std::span<const text::Message> prompt, std::uint64_t stream)>;
+
+struct SampledPair {
+  std::string chosen, rejected;
+  bool gold_chosen = false;
+};
+
+// The rule. Chosen: the shortest finished answer (bytes; the first of equals) that contains a gold answer.
+// Rejected: a seeded choice among the distinct non-empty answers that contain none. When there is no pair,
+// `why` says so: "no correct answer", "no finished correct answer", "no wrong answer".
+std::optional<SampledPair> choose_pair(std::span<const SampledAnswer> answers,
+                                       std::span<const std::string> gold, bool gold_chosen,
+                                       const PromptFormat& format, std::uint64_t seed, std::uint64_t stream,
+                                       std::string& why);
+
+struct SampleResult {
+  std::int64_t questions = 0, written = 0;      // asked, paired
+  std::map<std::string, std::int64_t> dropped;  // by reason
+  bool interrupted = false;                     // `stop` said so; what was done is in OUT.partial
+};
+
+// Writes OUT and its manifest. After an interruption, a second run with the same options goes on from
+// OUT.partial.
+SampleResult run_data_sample(const SampleOptions& options, std::ostream& log,
+                             const std::function<bool()>& stop = {});
+// The same with another source of answers. `model_key` names it: a partial file of another one is refused.
+SampleResult run_data_sample(const SampleOptions& options, const AnswerSampler& sampler,
+                             const std::string& model_key, std::ostream& log,
+                             const std::function<bool()>& stop = {});
+
+}  // namespace solopo::cli

@@ -1,0 +1,37 @@
+// What of a model is needed to write prompts and count their tokens: its tokenizer, its chat template and how
+// many tokens it reads. The weights are not loaded.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "solopo/text/chat_template.hpp"
+#include "solopo/text/tokenizer.hpp"
+
+namespace solopo::cli {
+
+struct PromptModel {
+  text::Tokenizer tokenizer;
+  text::ChatTemplate chat;
+  std::int64_t context_length = 0;  // tokens, 0: not known
+};
+
+// From a Hugging Face folder or a GGUF file; `template_name` overrides the template found in it ("plain",
+// ...).
+PromptModel load_prompt_model(const std::filesystem::path& model, const std::string& template_name = "");
+
+// Counts tokens as the model sees them.
+struct TokenCounter {
+  std::function<std::int64_t(std::string_view)> piece;  // part of a message
+  std::function<std::int64_t(std::span<const text::Message>)>
+      prompt;  // a prompt, up to the head of the answer
+};
+
+// Keeps references to both.
+TokenCounter token_counter(const text::Tokenizer& tokenizer, const text::ChatTemplate& chat);
+
+}  // namespace solopo::cli

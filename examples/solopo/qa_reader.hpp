@@ -1,0 +1,111 @@
+// Question-answering files of several formats, read into one form. Every record is checked: what cannot be
+// read is a bad record with file, line, field and reason; what can be read but not used is dropped and
+// counted.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <iosfwd>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "solopo/core/error.hpp"
+
+namespace solopo::cli {
+
+struct Paragraph {
+  std::string title;  // may be empty
+  std::string text;
+  bool supporting = false;  // part of the evidence for the answer
+};
+
+struct Question {
+  std::string id;
+  std::string group;  // the article, for files that have articles; else empty
+  std::string question;
+  std::vector<std::string> answers;  // the answer first, then its aliases; no two equal
+  std::vector<Paragraph> paragraphs;
+};
+
+enum class QaFormat { musique, hotpotqa, squad };
+
+// "musique", "hotpotqa", "2wikimultihopqa" (hotpotqa's form), "squad" (version 1 or 2); UsageError otherwise.
+QaFormat parse_qa_format(std::string_view name);
+
+enum class BadUtf8 { refuse, replace };
+
+struct QaReadOptions {
+  std::int64_t max_bad = 0;            // more bad records than this: DataError
+  BadUtf8 bad_utf8 = BadUtf8::refuse;  // replace: each wrong byte becomes U+FFFD, and is counted
+};
+
+// A record that could not be read.
+struct BadRecord {
+  FilePosition where;  // the line on which the record starts, and the member that is wrong
+  std::string code;    // "json", "utf8", "field", ...
+  std::string reason;
+};
+
+// What became of the records of one file.
+struct ReadReport {
+  std::string file;
+  std::string sha256;  // of the bytes read
+  std::int64_t records = 0, kept = 0;
+  std::map<std::string, std::int64_t> dropped;  // by reason: readable, but of no use here
+  std::map<std::string, std::int64_t> notes;    // by reason: used all the same
+  std::vector<BadRecord> bad;
+};
+
+struct QaFile {
+  std::vector<Question> questions;  // in file order
+  ReadReport report;
+};
+
+// Reads a whole file: JSON Lines, or one JSON array (musique, hotpotqa) or document (squad).
+// DataError: the file as a whole cannot be used (missing, a folder, compressed, empty).
+QaFile read_questions(const std::filesystem::path& path, QaFormat format, const QaReadOptions& options = {});
+
+// The same, from bytes; `name` stands in messages.
+QaFile parse_questions(std::string bytes, const std::string& name, QaFormat format,
+                       const QaReadOptions& options = {});
+
+// A table of what was read, kept, dropped and bad.
+void print_report(const ReadReport& report, std::ostream& log);
+
+// DataError when the report holds more than max_bad bad records; its position is that of the first.
+void require_good(const ReadReport& report, std::int64_t max_bad);
+
+// read_questions, print_report and require_good in one: what the commands use.
+QaFile load_questions(const std::filesystem::path& path, QaFormat format, const QaReadOptions& options,
+                      std::ostream& log);
+
+// ---- splits
+// -------------------------------------------------------------------------------------------------------
+
+// Splits by article, in the order in which articles first appear in the file: the first `train` articles,
+// then the next `test` ones. No seed is involved, so that the same flags always name the same articles.
+struct SplitOptions {
+  std::string by;                    // "" (no split) or "article"
+  std::int64_t train = 0, test = 0;  // articles
+  std::string part = "train";        // which one to use: "train" or "test"
+};
+
+struct Split {
+  std::vector<std::string> train, test;  // article names
+};
+
+// UsageError: an unknown `by` or `part`, a file without articles, more articles asked for than there are.
+Split split_groups(const std::vector<Question>& questions, const SplitOptions& options);
+
+// Keeps the questions of the asked part; with by == "" all of them.
+std::vector<Question> select_split(std::vector<Question> questions, const SplitOptions& options);
+
+// Questions in an order drawn from the seed and each question's id, so that the first n are a fair sample,
+// whatever else the file holds. `limit` 0: all.
+std::vector<Question> seeded_order(std::vector<Question> questions, std::uint64_t seed,
+                                   std::int64_t limit = 0);
+
+}  // namespace solopo::cli
