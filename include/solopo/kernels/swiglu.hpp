@@ -1,0 +1,30 @@
+// SwiGLU (arXiv 2002.05202): h = silu(g) * u, silu(g) = g / (1 + e^-g).
+#pragma once
+
+#include "solopo/core/config.hpp"
+#include "solopo/kernels/exp.hpp"
+
+namespace solopo::kernels {
+
+// h (n) from gate g (n) and up u (n).
+template <class Team, class T>
+SOLOPO_HD void swiglu_row(const Team& team, const T* g, const T* u, T* h, int n) {
+  team.each(n, [&](int i) { h[i] = g[i] / (T(1) + fast_exp(-g[i])) * u[i]; });
+}
+
+// dg, du (n) from dh (n); h (n) is written again, for the weight's gradient, without keeping it from the
+// forward. dg may be g and du may be u.
+template <class Team, class T>
+SOLOPO_HD void swiglu_row_backward(const Team& team, const T* g, const T* u, const T* dh, T* h, T* dg, T* du,
+                                   int n) {
+  team.each(n, [&](int i) {
+    const T gate = g[i], up = u[i], d = dh[i];
+    const T sigmoid = T(1) / (T(1) + fast_exp(-gate));
+    const T silu = gate * sigmoid;
+    h[i] = silu * up;
+    dg[i] = d * up * (sigmoid + silu * (T(1) - sigmoid));
+    du[i] = d * silu;
+  });
+}
+
+}  // namespace solopo::kernels

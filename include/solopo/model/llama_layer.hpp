@@ -1,0 +1,231 @@
+// One decoder layer over S rows, forward and backward, written once for training, scoring and generation.
+//   normed = rms_norm(input);  q, k, v = normed Wqkv^T (+ bias), q and k rotated;  attention over the tiles
+//   middle = input + attention Wo^T;  normed = rms_norm(middle);  gate, up = normed Wgu^T
+//   output = middle + (silu(gate) * up) Wd^T
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "solopo/core/view.hpp"
+#include "solopo/kernels/attention.hpp"
+#include "solopo/kernels/parallel.hpp"
+#include "solopo/kernels/product.hpp"
+#include "solopo/kernels/rms_norm.hpp"
+#include "solopo/kernels/rotary.hpp"
+#include "solopo/kernels/swiglu.hpp"
+#include "solopo/kernels/team.hpp"
+#include "solopo/model/llama_run_state.hpp"
+#include "solopo/model/llama_weights.hpp"
+
+namespace solopo {
+
+template <class T, class Product>
+class LlamaLayer {
+ public:
+  using Activations = typename LlamaRunState<T>::Layer;
+
+  LlamaLayer(const LlamaConfig& config, const LlamaLayout::Layer& offsets, const T* weights)
+      : config_(config), offsets_(offsets), weights_(weights) {}
+
+  // From a.input to a.qkv (q and k rotated to `positions`); `normed` (S, C) is workspace.
+  void project_qkv(const Activations& a, MatrixView<T> normed, std::span<const std::int32_t> positions,
+                   const kernels::RotaryTable<T>& rotary) const {
+    norm(a.input, offsets_.input_norm, normed);
+    linear(normed, offsets_.qkv, a.qkv, T(0));
+    rotate(a.qkv, positions, rotary, T(1));
+  }
+
+  // From a.input and a.attention to a.middle and a.gate_up; `normed` (S, C) is workspace.
+  void project_gate_up(const Activations& a, MatrixView<T> normed) const {
+    copy(a.input, a.middle);
+    linear(a.attention, offsets_.output, a.middle, T(1));
+    norm(a.middle, offsets_.mlp_norm, normed);
+    linear(normed, offsets_.gate_up, a.gate_up, T(0));
+  }
+
+  // From a.middle and a.gate_up to `output` (S, C); `hidden` (S, F) is workspace.
+  void project_down(const Activations& a, MatrixView<T> hidden, MatrixView<T> output) const {
+    const int f = config_.intermediate_size;
+    each_row(hidden.rows, [&](std::ptrdiff_t i) {
+      kernels::swiglu_row(team_, a.gate_up.row(i), a.gate_up.row(i) + f, hidden.row(i), f);
+    });
+    copy(a.middle, output);
+    linear(hidden, offsets_.down, output, T(1));
+  }
+
+  // Everything the backward reads, for one batch that attends to itself: from a.input to a.gate_up.
+  void activate(const Activations& a, LlamaRunState<T>& state, std::span<const std::int32_t> positions,
+                std::span<const kernels::AttentionTile> tiles, const kernels::RotaryTable<T>& rotary) const {
+    project_qkv(a, state.normed, positions, rotary);
+    kernels::attention_forward<T>(shape(), tiles, q_of(a.qkv), k_of(a.qkv), v_of(a.qkv), a.attention,
+                                  a.log_sum_exp);
+    project_gate_up(a, state.normed);
+  }
+
+  // Workspace of the backward, shared by all layers.
+  struct BackwardWorkspace {
+    kernels::AlignedVector<T> arena;
+    MatrixView<T> dqkv;        // (S, d_q + 2 d_kv)
+    MatrixView<T> dattention;  // (S, d_q)
+    MatrixView<T> dgate_up;    // (S, 2 F)
+    MatrixView<T> dnormed;     // (S, C)
+    MatrixView<T> dhidden;     // (S, F)
+
+    void prepare(const LlamaConfig& c, std::ptrdiff_t rows) {
+      const std::ptrdiff_t widths[] = {c.qkv_width(), c.query_width(),
+                                       2 * std::ptrdiff_t(c.intermediate_size), c.hidden_size,
+                                       c.intermediate_size};
+      std::ptrdiff_t total = 0;
+      for (const std::ptrdiff_t w : widths) total += w;
+      arena.resize(static_cast<std::size_t>(rows * total));
+      T* p = arena.data();
+      MatrixView<T>* views[] = {&dqkv, &dattention, &dgate_up, &dnormed, &dhidden};
+      for (std::size_t i = 0; i < 5; ++i) {
+        *views[i] = dense(p, rows, widths[i]);
+        p += rows * widths[i];
+      }
+    }
+  };
+
+  // dstream (S, C) holds dL/d output and becomes dL/d input; weights' gradients are added into `gradients`.
+  void backward(const Activations& a, LlamaRunState<T>& state, BackwardWorkspace& w,
+                std::span<const std::int32_t> positions, std::span<const kernels::AttentionTile> tiles,
+                const kernels::RotaryTable<T>& rotary, MatrixView<T> dstream, T* gradients) const {
+    const int f = config_.intermediate_size;
+    // MLP. dgate_up is written over nothing the forward kept; normed and hidden are computed again.
+    linear_input_gradient(dstream, offsets_.down, w.dhidden);
+    each_row(dstream.rows, [&](std::ptrdiff_t i) {
+      const T* gate = a.gate_up.row(i);
+      kernels::swiglu_row_backward(team_, gate, gate + f, w.dhidden.row(i), state.hidden.row(i),
+                                   w.dgate_up.row(i), w.dgate_up.row(i) + f, f);
+    });
+    linear_weight_gradient(dstream, state.hidden, gradients + offsets_.down);
+    norm(a.middle, offsets_.mlp_norm, state.normed);
+    linear_weight_gradient(w.dgate_up, state.normed, gradients + offsets_.gate_up);
+    linear_input_gradient(w.dgate_up, offsets_.gate_up, w.dnormed);
+    norm_backward(a.middle, offsets_.mlp_norm, w.dnormed, dstream, gradients);
+    // Attention. dstream is now dL/d middle.
+    linear_weight_gradient(dstream, a.attention, gradients + offsets_.output);
+    linear_input_gradient(dstream, offsets_.output, w.dattention);
+    fill_zero(w.dqkv);
+    kernels::attention_backward<T>(shape(), tiles, q_of(a.qkv), k_of(a.qkv), v_of(a.qkv), a.attention,
+                                   a.log_sum_exp, w.dattention, q_part(w.dqkv), k_part(w.dqkv),
+                                   v_part(w.dqkv));
+    rotate(w.dqkv, positions, rotary, T(-1));
+    norm(a.input, offsets_.input_norm, state.normed);
+    linear_weight_gradient(w.dqkv, state.normed, gradients + offsets_.qkv);
+    if (config_.attention_bias) column_sums(w.dqkv, gradients + offsets_.qkv_bias);
+    linear_input_gradient(w.dqkv, offsets_.qkv, w.dnormed);
+    norm_backward(a.input, offsets_.input_norm, w.dnormed, dstream, gradients);
+  }
+
+  [[nodiscard]] kernels::AttentionShape shape() const noexcept {
+    return {config_.num_attention_heads, config_.num_key_value_heads, config_.head_dim};
+  }
+  [[nodiscard]] MatrixView<T> q_part(MatrixView<T> qkv) const noexcept {
+    return {qkv.data, qkv.rows, config_.query_width(), qkv.stride};
+  }
+  [[nodiscard]] MatrixView<T> k_part(MatrixView<T> qkv) const noexcept {
+    return {qkv.data + config_.query_width(), qkv.rows, config_.kv_width(), qkv.stride};
+  }
+  [[nodiscard]] MatrixView<T> v_part(MatrixView<T> qkv) const noexcept {
+    return {qkv.data + config_.query_width() + config_.kv_width(), qkv.rows, config_.kv_width(), qkv.stride};
+  }
+  [[nodiscard]] MatrixView<const T> q_of(MatrixView<T> qkv) const noexcept { return q_part(qkv); }
+  [[nodiscard]] MatrixView<const T> k_of(MatrixView<T> qkv) const noexcept { return k_part(qkv); }
+  [[nodiscard]] MatrixView<const T> v_of(MatrixView<T> qkv) const noexcept { return v_part(qkv); }
+
+ private:
+  template <class F>
+  static void each_row(std::ptrdiff_t rows, F&& f) {
+    kernels::parallel_ranges(rows, 16, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+      for (std::ptrdiff_t i = begin; i < end; ++i) f(i);
+    });
+  }
+
+  void norm(MatrixView<T> x, std::size_t weight, MatrixView<T> y) const {
+    each_row(x.rows, [&](std::ptrdiff_t i) {
+      kernels::rms_norm_row(team_, static_cast<const T*>(x.row(i)), weights_ + weight, y.row(i),
+                            config_.hidden_size, static_cast<T>(config_.rms_norm_eps));
+    });
+  }
+
+  // Adds dL/dx into dx (S, C) and dL/dw into gradients, given dy (S, C).
+  void norm_backward(MatrixView<T> x, std::size_t weight, MatrixView<T> dy, MatrixView<T> dx,
+                     T* gradients) const {
+    kernels::AlignedVector<T> scale(static_cast<std::size_t>(x.rows));
+    each_row(x.rows, [&](std::ptrdiff_t i) {
+      scale[static_cast<std::size_t>(i)] = kernels::rms_norm_row_backward(
+          team_, static_cast<const T*>(x.row(i)), weights_ + weight, static_cast<const T*>(dy.row(i)),
+          dx.row(i), config_.hidden_size, static_cast<T>(config_.rms_norm_eps));
+    });
+    T* dw = gradients + weight;
+    kernels::parallel_ranges(config_.hidden_size, 64, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+      for (std::ptrdiff_t r = 0; r < x.rows; ++r) {
+        const T s = scale[static_cast<std::size_t>(r)];
+        const T *xr = x.row(r) + begin, *dyr = dy.row(r) + begin;
+        team_.each(static_cast<int>(end - begin), [&](int i) { dw[begin + i] += dyr[i] * xr[i] * s; });
+      }
+    });
+  }
+
+  // y (S, out) = x (S, in) W^T (+ bias) + keep * y
+  void linear(MatrixView<T> x, std::size_t weight, MatrixView<T> y, T keep) const {
+    Product::template gemm<T>(false, true, x.rows, y.columns, x.columns, T(1), x.data, x.stride,
+                              weights_ + weight, x.columns, keep, y.data, y.stride);
+    if (weight == offsets_.qkv && config_.attention_bias)
+      each_row(y.rows, [&](std::ptrdiff_t i) {
+        T* row = y.row(i);
+        const T* bias = weights_ + offsets_.qkv_bias;
+        team_.each(static_cast<int>(y.columns), [&](int j) { row[j] += bias[j]; });
+      });
+  }
+
+  // dx (S, in) = dy (S, out) W
+  void linear_input_gradient(MatrixView<T> dy, std::size_t weight, MatrixView<T> dx) const {
+    Product::template gemm<T>(false, false, dy.rows, dx.columns, dy.columns, T(1), dy.data, dy.stride,
+                              weights_ + weight, dx.columns, T(0), dx.data, dx.stride);
+  }
+
+  // dW (out, in) += dy^T (out, S) x (S, in)
+  static void linear_weight_gradient(MatrixView<T> dy, MatrixView<T> x, T* dw) {
+    Product::template gemm<T>(true, false, dy.columns, x.columns, x.rows, T(1), dy.data, dy.stride, x.data,
+                              x.stride, T(1), dw, x.columns);
+  }
+
+  void rotate(MatrixView<T> qkv, std::span<const std::int32_t> positions,
+              const kernels::RotaryTable<T>& rotary, T direction) const {
+    const int heads = config_.num_attention_heads + config_.num_key_value_heads, d = config_.head_dim;
+    each_row(qkv.rows, [&](std::ptrdiff_t i) {
+      const std::int32_t p = positions[static_cast<std::size_t>(i)];
+      for (int h = 0; h < heads; ++h)
+        kernels::rotary_head(team_, qkv.row(i) + std::ptrdiff_t(h) * d, rotary.cos(p), rotary.sin(p), d,
+                             direction);
+    });
+  }
+
+  void column_sums(MatrixView<T> y, T* sums) const {
+    kernels::parallel_ranges(y.columns, 64, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+      for (std::ptrdiff_t r = 0; r < y.rows; ++r) {
+        const T* row = y.row(r);
+        team_.each(static_cast<int>(end - begin), [&](int i) { sums[begin + i] += row[begin + i]; });
+      }
+    });
+  }
+
+  static void copy(MatrixView<T> from, MatrixView<T> to) {
+    each_row(from.rows, [&](std::ptrdiff_t i) { std::copy_n(from.row(i), from.columns, to.row(i)); });
+  }
+  static void fill_zero(MatrixView<T> x) {
+    each_row(x.rows, [&](std::ptrdiff_t i) { std::fill_n(x.row(i), x.columns, T(0)); });
+  }
+
+  const LlamaConfig& config_;
+  const LlamaLayout::Layer& offsets_;
+  const T* weights_;
+  [[no_unique_address]] kernels::CpuTeam team_;
+};
+
+}  // namespace solopo

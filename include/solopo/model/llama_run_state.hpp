@@ -1,0 +1,87 @@
+// The inventory of activations of one pass over S rows: which arrays exist, with their shapes, and how many
+// of each. A training pass keeps what the backward reads for every layer; with `recompute` only each layer's
+// input, and the backward runs the layer again; a pass without gradients reuses one layer's arrays.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "solopo/core/view.hpp"
+#include "solopo/kernels/aligned_vector.hpp"
+#include "solopo/model/llama_config.hpp"
+
+namespace solopo {
+
+enum class KeepActivations { none, layer_inputs, all };
+
+template <class T>
+class LlamaRunState {
+ public:
+  struct Layer {
+    MatrixView<T> input;        // (S, C) residual stream before the layer
+    MatrixView<T> qkv;          // (S, d_q + 2 d_kv) after rotation
+    MatrixView<T> attention;    // (S, d_q) attention output, before its projection
+    MatrixView<T> log_sum_exp;  // (S, heads)
+    MatrixView<T> middle;       // (S, C) residual stream between attention and MLP
+    MatrixView<T> gate_up;      // (S, 2 F)
+  };
+
+  // Makes room for S rows of `config`'s activations; what was there is lost.
+  void prepare(const LlamaConfig& config, std::int32_t rows, KeepActivations keep) {
+    const std::size_t s = static_cast<std::size_t>(rows), c = config.hidden_size,
+                      f = config.intermediate_size;
+    const auto n = static_cast<std::size_t>(config.num_hidden_layers);
+    inputs_ = keep == KeepActivations::none ? 1 : n;
+    works_ = keep == KeepActivations::all ? n : 1;
+    const std::size_t qkv = config.qkv_width(), dq = config.query_width(), heads = config.num_attention_heads;
+    input_size_ = s * c;
+    work_size_ = s * (qkv + dq + heads + c + 2 * f);
+    // One input more than layers: the last is the output of the last layer.
+    const std::size_t shared = s * (c + f);
+    arena_.resize(input_size_ * (inputs_ + 1) + work_size_ * works_ + shared);
+    rows_ = rows;
+    config_ = config;
+    normed =
+        dense(arena_.data() + input_size_ * (inputs_ + 1) + work_size_ * works_, rows, config.hidden_size);
+    hidden = dense(normed.data + s * c, rows, config.intermediate_size);
+  }
+
+  // Layer i's arrays; where arrays are shared between layers, only one layer's content is there at a time.
+  [[nodiscard]] Layer layer(std::size_t i) {
+    const std::size_t s = static_cast<std::size_t>(rows_);
+    Layer l;
+    l.input = input(i);
+    T* p = arena_.data() + input_size_ * (inputs_ + 1) + work_size_ * (i % works_);
+    const auto take = [&](std::ptrdiff_t columns) {
+      const auto view = dense(p, rows_, columns);
+      p += s * static_cast<std::size_t>(columns);
+      return view;
+    };
+    l.qkv = take(config_.qkv_width());
+    l.attention = take(config_.query_width());
+    l.middle = take(config_.hidden_size);
+    l.gate_up = take(2 * std::ptrdiff_t(config_.intermediate_size));
+    l.log_sum_exp = take(config_.num_attention_heads);
+    return l;
+  }
+
+  // The input of layer i, or for i = number of layers the model's output before the final norm; (S, C).
+  // A pass that keeps nothing has two, used in turn.
+  [[nodiscard]] MatrixView<T> input(std::size_t i) {
+    return dense(arena_.data() + input_size_ * (i % (inputs_ + 1)), rows_, config_.hidden_size);
+  }
+
+  [[nodiscard]] std::size_t bytes() const noexcept { return arena_.capacity() * sizeof(T); }
+  [[nodiscard]] std::int32_t rows() const noexcept { return rows_; }
+
+  MatrixView<T> normed;  // (S, C) workspace: a normalised row block, computed again where it is needed
+  MatrixView<T> hidden;  // (S, F) workspace: the MLP's inner activation
+
+ private:
+  kernels::AlignedVector<T> arena_;
+  LlamaConfig config_;
+  std::int32_t rows_ = 0;
+  std::size_t inputs_ = 1, works_ = 1, input_size_ = 0, work_size_ = 0;
+};
+
+}  // namespace solopo

@@ -1,0 +1,71 @@
+// Sequences laid end to end for one pass through the model: no padding, and a prompt that several responses
+// share is there once. A response's last token is predicted but never read, so it has no row.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "solopo/core/error.hpp"
+#include "solopo/kernels/attention.hpp"
+
+namespace solopo {
+
+// Row `row` of the model's output predicts `token`, which belongs to response `response`.
+struct HeadTarget {
+  std::int32_t row, token, response;
+};
+
+struct PackedSequences {
+  std::vector<std::int32_t> tokens;     // (S)
+  std::vector<std::int32_t> positions;  // (S), 0-based within the sequence a row belongs to
+  std::vector<kernels::AttentionTile> tiles;
+  std::vector<HeadTarget> targets;  // by response, then by position
+  std::int32_t responses = 0;
+
+  // Appends [prompt | response] on its own; returns the response's index.
+  // Throws ArgumentError when the prompt or the response is empty.
+  std::int32_t append(std::span<const std::int32_t> prompt, std::span<const std::int32_t> response) {
+    const std::span<const std::int32_t> one[] = {response};
+    return append_shared(prompt, one).front();
+  }
+
+  // Appends a prompt and several responses that each continue it and do not see each other. Exactly the same
+  // numbers as append() of each, at the cost of one prompt. Throws ArgumentError when the prompt or a
+  // response is empty.
+  std::vector<std::int32_t> append_shared(std::span<const std::int32_t> prompt,
+                                          std::span<const std::span<const std::int32_t>> continuations) {
+    if (prompt.empty())
+      throw ArgumentError("prompt", "is empty: the first response token has nothing to follow");
+    const auto begin = static_cast<std::int32_t>(tokens.size());
+    const auto length = static_cast<std::int32_t>(prompt.size());
+    append_rows(prompt, 0);
+    tiles.push_back({begin, begin + length, begin, begin + length, true});
+    std::vector<std::int32_t> indices;
+    for (std::size_t r = 0; r < continuations.size(); ++r) {
+      const std::span<const std::int32_t> response = continuations[r];
+      if (response.empty()) throw ArgumentError("response", r, "is empty: there is no token to score");
+      const auto first = static_cast<std::int32_t>(tokens.size());
+      const auto rows = static_cast<std::int32_t>(response.size()) - 1;
+      append_rows(response.first(response.size() - 1), length);
+      if (rows > 0) {
+        tiles.push_back({first, first + rows, begin, begin + length, false});
+        tiles.push_back({first, first + rows, first, first + rows, true});
+      }
+      for (std::int32_t i = 0; i <= rows; ++i)
+        targets.push_back(
+            {i == 0 ? begin + length - 1 : first + i - 1, response[static_cast<std::size_t>(i)], responses});
+      indices.push_back(responses++);
+    }
+    return indices;
+  }
+
+ private:
+  void append_rows(std::span<const std::int32_t> ids, std::int32_t position) {
+    tokens.insert(tokens.end(), ids.begin(), ids.end());
+    for (std::size_t i = 0; i < ids.size(); ++i) positions.push_back(position++);
+  }
+};
+
+}  // namespace solopo
