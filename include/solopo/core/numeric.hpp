@@ -1,0 +1,57 @@
+// Scalar functions written so that no finite argument of their domain overflows or cancels. They branch on
+// comparisons of finite numbers only, so -ffast-math does not break them. Errors are the largest measured
+// against long double with glibc 2.36, in units of the last place of the result's type.
+#pragma once
+
+#include <bit>
+#include <cmath>
+#include <concepts>
+#include <cstdint>
+
+#include "solopo/core/config.hpp"
+
+namespace solopo {
+
+// ln(1 + e^x), for any finite x; <= 2 ulp. ln 2 at 0, x for large x, e^x for very negative x.
+template <std::floating_point T>
+SOLOPO_HD inline T softplus(T x) noexcept {
+  using std::abs, std::exp, std::log1p;
+  return (x > T(0) ? x : T(0)) + log1p(exp(-abs(x)));
+}
+
+// 1 / (1 + e^-x), for any finite x; <= 3 ulp. The derivative of softplus.
+template <std::floating_point T>
+SOLOPO_HD inline T sigmoid(T x) noexcept {
+  using std::abs, std::exp;
+  const T e = exp(-abs(x));
+  return (x >= T(0) ? T(1) : e) / (T(1) + e);
+}
+
+// ln sigmoid(x) = -softplus(-x), for any finite x.
+template <std::floating_point T>
+SOLOPO_HD inline T log_sigmoid(T x) noexcept {
+  return -softplus(-x);
+}
+
+// ln(1 - e^x) for x < 0; <= 2 ulp. Two forms that meet at x = -ln 2: the first keeps the digits of 1 - e^x
+// when e^x is close to 1, the second those of the logarithm when e^x is small. Minus infinity at 0, NaN
+// above; callers that can reach 0 clamp first (rewards/log_odds.hpp).
+template <std::floating_point T>
+SOLOPO_HD inline T log1mexp(T x) noexcept {
+  using std::exp, std::expm1, std::log, std::log1p;
+  constexpr T minus_ln2 = T(-0.69314718055994530942);
+  return x > minus_ln2 ? log(-expm1(x)) : log1p(-exp(x));
+}
+
+// Neither NaN nor infinite. Looks at the bits, so it also tells under -ffast-math. Host only.
+template <std::floating_point T>
+constexpr bool is_finite(T x) noexcept {
+  if constexpr (sizeof(T) == sizeof(std::uint32_t)) {
+    return (std::bit_cast<std::uint32_t>(x) & 0x7f800000U) != 0x7f800000U;
+  } else {
+    static_assert(sizeof(T) == sizeof(std::uint64_t), "float or double");
+    return (std::bit_cast<std::uint64_t>(x) & 0x7ff0000000000000ULL) != 0x7ff0000000000000ULL;
+  }
+}
+
+}  // namespace solopo

@@ -1,0 +1,48 @@
+// An objective from its loss alone: dual numbers supply the derivatives, on the host and on the device.
+#pragma once
+
+#include <concepts>
+
+#include "solopo/core/concepts.hpp"
+#include "solopo/core/dual.hpp"
+
+namespace solopo {
+
+// `Loss` is a named struct with `auto operator()(auto p) const` that computes the loss of a Pair with + - * /
+// and the functions of dual.hpp (called without `std::`), annotated SOLOPO_HD for use in a kernel. It says
+// what it reads in `static constexpr Needs needs`; without that it is taken to read chosen, rejected and
+// their references. A `reward()` of the loss is passed on, so that SoLoPO<Differentiated<Loss>> works.
+template <ScalarRule Loss>
+struct Differentiated {
+  Loss rule{};
+
+  static constexpr Needs needs = [] {
+    if constexpr (requires {
+                    { Loss::needs } -> std::convertible_to<Needs>;
+                  }) {
+      return Needs{Loss::needs};
+    } else {
+      return needs_of_responses(Needs::chosen | Needs::rejected, true);
+    }
+  }();
+  SOLOPO_HD constexpr auto reward() const noexcept requires requires(const Loss& l) { l.reward(); }
+  { return rule.reward(); }
+  SOLOPO_HD constexpr auto logged_reward() const noexcept requires requires(const Loss& l) {
+    l.logged_reward();
+  }
+  { return rule.logged_reward(); }
+
+  template <class T>
+  SOLOPO_HD PairLoss<T> operator()(const Pair<T>& p) const noexcept {
+    using D = Dual<T, 4>;
+    const Pair<D> variables{
+        {D::variable(p.chosen.logp, 0), D(p.chosen.ref_logp), D(p.chosen.length)},
+        {D::variable(p.rejected.logp, 1), D(p.rejected.ref_logp), D(p.rejected.length)},
+        {D::variable(p.chosen_long.logp, 2), D(p.chosen_long.ref_logp), D(p.chosen_long.length)},
+        {D::variable(p.rejected_long.logp, 3), D(p.rejected_long.ref_logp), D(p.rejected_long.length)}};
+    const D loss = rule(variables);
+    return {loss.value, loss.slope[0], loss.slope[1], loss.slope[2], loss.slope[3]};
+  }
+};
+
+}  // namespace solopo

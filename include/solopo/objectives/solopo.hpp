@@ -1,0 +1,78 @@
+// SoLoPO: a preference objective on the short prompt plus short-to-long reward alignment (SoLo-RA).
+#pragma once
+
+#include <utility>
+
+#include "solopo/alignment/distance.hpp"
+#include "solopo/alignment/scope.hpp"
+#include "solopo/core/concepts.hpp"
+
+namespace solopo {
+
+// What the alignment term saw in one pair, for metrics. All without alpha.
+template <class T>
+struct Alignment {
+  T reward_short{}, reward_long{};  // of the chosen response
+  T gap{};                          // reward_short - reward_long, signed
+  T loss{};                         // s(gap), plus the rejected response's when both are aligned
+};
+
+// base(short pair) + alpha s(r(short, chosen) - r(long, chosen)), r the base's own reward, s the distance.
+// arXiv 2505.11166. AlignBoth adds alpha s(r(short, rejected) - r(long, rejected)).
+// alpha >= 0; the paper uses 3 with DPO, 1 with SimPO and ORPO, and it must be tuned.
+// With stop_short_gradient the alignment term gives no gradient to the short side: it can then close the gap
+// only by raising or lowering the long reward. The loss value stays exact, the gradient is a semi-gradient.
+template <RewardObjective Base, Distance D = Absolute, AlignmentScope Scope = AlignChosen>
+struct SoLoPO {
+  Base base{};
+  float alpha = 1.0f;
+  D distance{};
+  bool stop_short_gradient = false;
+
+  using Reward = decltype(std::declval<const Base&>().reward());
+
+  static constexpr Needs needs =
+      Base::needs | needs_of_responses(Needs::chosen | Needs::chosen_long, Reward::reads_reference) |
+      (Scope::rejected ? needs_of_responses(Needs::rejected | Needs::rejected_long, Reward::reads_reference)
+                       : Needs::none);
+  SOLOPO_HD constexpr Reward reward() const noexcept { return base.reward(); }
+  SOLOPO_HD constexpr auto logged_reward() const noexcept requires requires(const Base& b) {
+    b.logged_reward();
+  }
+  { return base.logged_reward(); }
+
+  template <class T>
+  SOLOPO_HD PairLoss<T> operator()(const Pair<T>& p) const noexcept {
+    PairLoss<T> g = base(p);
+    align(p.chosen, p.chosen_long, g.loss, g.chosen, g.chosen_long);
+    if constexpr (Scope::rejected) align(p.rejected, p.rejected_long, g.loss, g.rejected, g.rejected_long);
+    return g;
+  }
+
+  template <class T>
+  SOLOPO_HD Alignment<T> alignment(const Pair<T>& p) const noexcept {
+    const Reward r = reward();
+    Alignment<T> a;
+    a.reward_short = r.value(p.chosen);
+    a.reward_long = r.value(p.chosen_long);
+    a.gap = a.reward_short - a.reward_long;
+    a.loss = distance.value(a.gap);
+    if constexpr (Scope::rejected) a.loss += distance.value(r.value(p.rejected) - r.value(p.rejected_long));
+    return a;
+  }
+
+ private:
+  // Adds alpha s(d), d = r(brief) - r(lengthy), to loss and its derivatives to those of the two responses.
+  template <class T>
+  SOLOPO_HD void align(const Response<T>& brief, const Response<T>& lengthy, T& loss, T& d_brief,
+                       T& d_lengthy) const noexcept {
+    const Reward r = reward();
+    const T d = r.value(brief) - r.value(lengthy);
+    const T slope = T(alpha) * distance.slope(d);
+    loss += T(alpha) * distance.value(d);
+    if (!stop_short_gradient) d_brief += slope * r.slope(brief);
+    d_lengthy -= slope * r.slope(lengthy);
+  }
+};
+
+}  // namespace solopo
