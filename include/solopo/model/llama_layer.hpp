@@ -14,6 +14,7 @@
 #include "solopo/kernels/product.hpp"
 #include "solopo/kernels/rms_norm.hpp"
 #include "solopo/kernels/rotary.hpp"
+#include "solopo/kernels/skinny_product.hpp"
 #include "solopo/kernels/swiglu.hpp"
 #include "solopo/kernels/team.hpp"
 #include "solopo/model/llama_run_state.hpp"
@@ -173,8 +174,8 @@ class LlamaLayer {
 
   // y (S, out) = x (S, in) W^T (+ bias) + keep * y
   void linear(MatrixView<T> x, std::size_t weight, MatrixView<T> y, T keep) const {
-    Product::template gemm<T>(false, true, x.rows, y.columns, x.columns, T(1), x.data, x.stride,
-                              weights_ + weight, x.columns, keep, y.data, y.stride);
+    kernels::project<Product>(MatrixView<const T>(x), dense(weights_ + weight, y.columns, x.columns), keep,
+                              y);
     if (weight == offsets_.qkv && config_.attention_bias)
       each_row(y.rows, [&](std::ptrdiff_t i) {
         T* row = y.row(i);

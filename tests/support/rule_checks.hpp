@@ -1,0 +1,211 @@
+// Checks that every scalar rule has to pass: slopes against central differences and dual numbers, convexity,
+// honest needs, float against double.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "solopo/core/concepts.hpp"
+#include "solopo/core/dual.hpp"
+#include "solopo/core/random.hpp"
+
+namespace rule_checks {
+
+using namespace solopo;
+
+// df/dx by the five-point stencil; error about step^4 and 1e-16 |f| / step.
+template <class F>
+double central_difference(F f, double x, double step = 1e-3) {
+  return (8 * (f(x + step) - f(x - step)) - (f(x + 2 * step) - f(x - 2 * step))) / (12 * step);
+}
+
+// |a - b| against the larger of |b| and a floor that keeps a slope near 0 from asking for more digits than
+// exist.
+inline double relative_error(double a, double b, double floor = 1e-3) {
+  return std::abs(a - b) / std::max(std::abs(b), floor);
+}
+
+constexpr Response<double> Pair<double>::*roles[] = {
+    &Pair<double>::chosen, &Pair<double>::rejected, &Pair<double>::chosen_long, &Pair<double>::rejected_long};
+constexpr double PairLoss<double>::*slopes[] = {&PairLoss<double>::chosen, &PairLoss<double>::rejected,
+                                                &PairLoss<double>::chosen_long,
+                                                &PairLoss<double>::rejected_long};
+
+// A response of 1 to 40 tokens with -0.02 to -3 nats each and a reference up to 4 nats away.
+inline Response<double> random_response(RandomStream& draw) {
+  const double length = 1 + static_cast<double>(draw.below(40));
+  const double logp = -length * (0.02 + 2.98 * draw.uniform());
+  return {logp, logp + 8 * draw.uniform() - 4, length};
+}
+
+inline std::vector<Pair<double>> random_pairs(std::size_t n, std::uint64_t seed = 1) {
+  std::vector<Pair<double>> out;
+  for (std::size_t i = 0; i < n; ++i) {
+    RandomStream draw(seed, "pairs", i);
+    out.push_back(
+        {random_response(draw), random_response(draw), random_response(draw), random_response(draw)});
+  }
+  return out;
+}
+
+template <class T>
+Pair<T> converted(const Pair<double>& p) {
+  const auto one = [](const Response<double>& y) {
+    return Response<T>{T(y.logp), T(y.ref_logp), T(y.length)};
+  };
+  return {one(p.chosen), one(p.rejected), one(p.chosen_long), one(p.rejected_long)};
+}
+
+// Largest relative error of an objective's gradient against central differences of its loss. Pairs within
+// reach of a kink must not be given.
+template <class O>
+double difference_error(const O& objective, const Pair<double>& p) {
+  double worst = 0;
+  const PairLoss<double> g = objective(p);
+  for (int r = 0; r < 4; ++r) {
+    const auto loss_at = [&](double logp) {
+      Pair<double> q = p;
+      (q.*roles[r]).logp = logp;
+      return objective(q).loss;
+    };
+    worst = std::max(worst, relative_error(g.*slopes[r], central_difference(loss_at, (p.*roles[r]).logp)));
+  }
+  return worst;
+}
+
+// The same against dual numbers sent through the objective's own loss.
+template <class O>
+double dual_error(const O& objective, const Pair<double>& p) {
+  double worst = 0;
+  const PairLoss<double> g = objective(p);
+  for (int r = 0; r < 4; ++r) {
+    using D = Dual<double>;
+    Pair<D> q = converted<D>(p);
+    Response<D>* const responses[] = {&q.chosen, &q.rejected, &q.chosen_long, &q.rejected_long};
+    responses[r]->logp = D::variable((p.*roles[r]).logp);
+    worst = std::max(worst, relative_error(g.*slopes[r], objective(q).loss.slope[0], 1e-9));
+  }
+  return worst;
+}
+
+// Whether a step over loss's kink lies within `reach` of this pair, as seen by the jump of the gradient.
+template <class O>
+bool near_kink(const O& objective, const Pair<double>& p, double reach = 0.02) {
+  const PairLoss<double> g = objective(p);
+  for (int r = 0; r < 4; ++r) {
+    for (const double step : {-reach, reach}) {
+      Pair<double> q = p;
+      (q.*roles[r]).logp += step;
+      const PairLoss<double> h = objective(q);
+      for (int k = 0; k < 4; ++k) {
+        const double a = g.*slopes[k], b = h.*slopes[k];
+        if (std::abs(a - b) > 0.2 * std::max(std::abs(a), std::abs(b)) + 1e-6) return true;
+      }
+    }
+  }
+  return false;
+}
+
+// Flips one derivative: what a wrong sign would look like. The gradient checks must fail on it.
+template <class O>
+struct WrongSign {
+  O right{};
+  template <class T>
+  PairLoss<T> operator()(const Pair<T>& p) const {
+    PairLoss<T> g = right(p);
+    g.chosen = -g.chosen;
+    return g;
+  }
+};
+
+// The pair with NaN wherever `needs` does not reach.
+inline Pair<double> poisoned(Pair<double> p, Needs needs) {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  for (unsigned r = 0; r < 4; ++r) {
+    Response<double>& y = p.*roles[r];
+    const Needs response = static_cast<Needs>(1U << r);
+    if (!has(needs, response)) y.logp = y.length = nan;
+    if (!has(needs, reference_of(response))) y.ref_logp = nan;
+  }
+  return p;
+}
+
+inline bool same(const PairLoss<double>& a, const PairLoss<double>& b) {
+  return a.loss == b.loss && a.chosen == b.chosen && a.rejected == b.rejected &&
+         a.chosen_long == b.chosen_long && a.rejected_long == b.rejected_long;
+}
+
+// Whether changing this pair's field of one bit of Needs changes anything.
+template <class O>
+bool depends_on(const O& objective, const Pair<double>& p, unsigned bit) {
+  Pair<double> q = p;
+  Response<double>& y = q.*roles[bit % 4];
+  (bit < 4 ? y.logp : y.ref_logp) -= 0.75;
+  return !same(objective(p), objective(q));
+}
+
+// f at 0.5 (x + y) lies on or below the chord, for x and y on a grid over [-reach, reach].
+template <class F>
+bool convex_on_grid(const F& f, double reach, int steps = 200) {
+  const auto at = [&](int i) { return -reach + 2 * reach * i / steps; };
+  for (int i = 0; i <= steps; ++i) {
+    for (int j = i; j <= steps; j += 2) {
+      const double chord = 0.5 * (f.value(at(i)) + f.value(at(j)));
+      if (f.value(0.5 * (at(i) + at(j))) > chord + 1e-12 * std::max(1.0, std::abs(chord))) return false;
+    }
+  }
+  return true;
+}
+
+// f(a + b + c) <= (f(3a) + f(3b) + f(3c)) / 3: the bound behind SoLoPO's decoupling, Jensen's for a convex
+// link.
+template <class F>
+bool jensen_bound_holds(const F& f) {
+  RandomStream draw(3, "jensen");
+  for (int i = 0; i < 2000; ++i) {
+    const double a = 4 * draw.normal(), b = 4 * draw.normal(), c = 4 * draw.normal();
+    const double bound = (f.value(3 * a) + f.value(3 * b) + f.value(3 * c)) / 3;
+    if (f.value(a + b + c) > bound + 1e-12 * std::max(1.0, std::abs(bound))) return false;
+  }
+  return true;
+}
+
+// Slope of a link against central differences and duals at points that are no kinks.
+template <class F>
+double link_slope_error(const F& f, std::initializer_list<double> points) {
+  double worst = 0;
+  for (const double z : points) {
+    worst = std::max(worst,
+                     relative_error(f.slope(z), central_difference([&](double x) { return f.value(x); }, z)));
+    worst = std::max(worst,
+                     relative_error(f.slope(z), f.value(Dual<double>::variable(z)).slope[0], 1e-300 + 1e-12));
+  }
+  return worst;
+}
+
+// Largest difference between a link in float and in double, relative to the larger of 1 and the value.
+template <class F>
+double link_float_error(const F& f, std::initializer_list<double> points) {
+  double worst = 0;
+  for (const double z : points) {
+    const auto x = static_cast<float>(z);
+    worst = std::max(worst, relative_error(f.value(x), f.value(static_cast<double>(x)), 1));
+    worst = std::max(worst, relative_error(f.slope(x), f.slope(static_cast<double>(x)), 1));
+  }
+  return worst;
+}
+
+// Slope of a reward by logp, the same two ways.
+template <class R>
+double reward_slope_error(const R& r, const Response<double>& y) {
+  const auto at = [&](double logp) { return r.value(Response<double>{logp, y.ref_logp, y.length}); };
+  using D = Dual<double>;
+  const D dual = r.value(Response<D>{D::variable(y.logp), D(y.ref_logp), D(y.length)});
+  return std::max(relative_error(r.slope(y), central_difference(at, y.logp, 1e-4)),
+                  relative_error(r.slope(y), dual.slope[0], 1e-9));
+}
+
+}  // namespace rule_checks
