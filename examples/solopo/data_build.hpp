@@ -11,6 +11,7 @@
 #include "context_builder.hpp"
 #include "prompt_model.hpp"
 #include "qa_reader.hpp"
+#include "question_split.hpp"
 
 namespace solopo::cli {
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "qa_reader.hpp"
+#include "question_split.hpp"
 #include "solopo/io/json.hpp"
 
 namespace solopo::cli {
@@ -18,6 +18,8 @@ io::Json token_statistics(std::vector<std::int64_t> counts);
 
 // {file, sha256, records, kept, bad, dropped, notes}.
 io::Json to_json(const ReadReport& report);
+
+io::Json to_json(const Split& split);
 
 std::filesystem::path manifest_path(const std::filesystem::path& output);
 // Adds "program" (name and version) and writes; same content, same bytes.

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "solopo/core/error.hpp"
+#include "solopo/io/jsonl.hpp"
 
 namespace solopo::cli {
 
@@ -35,11 +36,9 @@ enum class QaFormat { musique, hotpotqa, squad };
 // "musique", "hotpotqa", "2wikimultihopqa" (hotpotqa's form), "squad" (version 1 or 2); UsageError otherwise.
 QaFormat parse_qa_format(std::string_view name);
 
-enum class BadUtf8 { refuse, replace };
-
 struct QaReadOptions {
-  std::int64_t max_bad = 0;            // more bad records than this: DataError
-  BadUtf8 bad_utf8 = BadUtf8::refuse;  // replace: each wrong byte becomes U+FFFD, and is counted
+  std::int64_t max_bad = 0;                    // more bad records than this: DataError
+  io::BadUtf8 bad_utf8 = io::BadUtf8::reject;  // replace: U+FFFD for each bad sequence, counted
 };
 
 // A record that could not be read.
@@ -81,31 +80,5 @@ void require_good(const ReadReport& report, std::int64_t max_bad);
 // read_questions, print_report and require_good in one: what the commands use.
 QaFile load_questions(const std::filesystem::path& path, QaFormat format, const QaReadOptions& options,
                       std::ostream& log);
-
-// ---- splits
-// -------------------------------------------------------------------------------------------------------
-
-// Splits by article, in the order in which articles first appear in the file: the first `train` articles,
-// then the next `test` ones. No seed is involved, so that the same flags always name the same articles.
-struct SplitOptions {
-  std::string by;                    // "" (no split) or "article"
-  std::int64_t train = 0, test = 0;  // articles
-  std::string part = "train";        // which one to use: "train" or "test"
-};
-
-struct Split {
-  std::vector<std::string> train, test;  // article names
-};
-
-// UsageError: an unknown `by` or `part`, a file without articles, more articles asked for than there are.
-Split split_groups(const std::vector<Question>& questions, const SplitOptions& options);
-
-// Keeps the questions of the asked part; with by == "" all of them.
-std::vector<Question> select_split(std::vector<Question> questions, const SplitOptions& options);
-
-// Questions in an order drawn from the seed and each question's id, so that the first n are a fair sample,
-// whatever else the file holds. `limit` 0: all.
-std::vector<Question> seeded_order(std::vector<Question> questions, std::uint64_t seed,
-                                   std::int64_t limit = 0);
 
 }  // namespace solopo::cli

@@ -1,0 +1,265 @@
+#include "data_sample.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <memory>
+#include <ostream>
+#include <set>
+#include <utility>
+
+#include "answer_match.hpp"
+#include "context_record.hpp"
+#include "manifest.hpp"
+#include "record_slices.hpp"
+#include "solopo/core/random.hpp"
+#include "solopo/io/jsonl.hpp"
+#include "usage_error.hpp"
+
+namespace solopo::cli {
+namespace {
+
+constexpr std::string_view replacement_character =
+    "\xef\xbf\xbd";  // where sampled tokens are no whole characters
+
+bool is_empty(const SampledAnswer& answer) { return trim_json_blanks(answer.text).empty(); }
+bool is_text(const SampledAnswer& answer) {
+  return answer.text.find(replacement_character) == std::string::npos;
+}
+
+void check(const SampleOptions& options) {
+  if (options.from != "short" && options.from != "long")
+    throw UsageError("--from '" + printable(options.from) + "': there are short, long");
+  if (options.n < 1) throw UsageError("--n must be at least 1");
+  if (!(options.temperature >= 0) || std::isinf(options.temperature))
+    throw UsageError("--temperature must be finite and not negative");
+  if (options.max_new_tokens < 1) throw UsageError("--max-new-tokens must be at least 1");
+  if (options.limit < 0) throw UsageError("--limit cannot be negative");
+  check_prompt_format(options.prompt);
+}
+
+// What one question gave: a line of the partial file.
+struct Outcome {
+  std::int64_t samples = 0, correct = 0, empty = 0, cut = 0;
+  std::string why{};  // no record: the reason
+  io::Json record{};  // null without one
+};
+
+io::Json to_json(const Outcome& outcome) {
+  return {{"samples", outcome.samples}, {"correct", outcome.correct}, {"empty", outcome.empty},
+          {"cut", outcome.cut},         {"why", outcome.why},         {"record", outcome.record}};
+}
+
+Outcome outcome_from_json(const io::Json& json) {
+  return {.samples = json.at("samples").get<std::int64_t>(),
+          .correct = json.at("correct").get<std::int64_t>(),
+          .empty = json.at("empty").get<std::int64_t>(),
+          .cut = json.at("cut").get<std::int64_t>(),
+          .why = json.at("why").get<std::string>(),
+          .record = json.at("record")};
+}
+
+Outcome sample_one(const ContextRecord& context, const SampleOptions& options, const AnswerSampler& sampler) {
+  if (is_yes_no(context.answers)) return {.why = "yes/no answer"};
+  const std::uint64_t stream = hash_name(context.id);
+  const std::vector<SampledAnswer> answers =
+      sampler(options.from == "short" ? context.prompt_short : context.prompt_long, stream);
+  if (answers.empty()) return {.why = "prompt past the model's context"};
+
+  Outcome out{.samples = static_cast<std::int64_t>(answers.size())};
+  for (const SampledAnswer& answer : answers) {
+    out.correct += contains_answer(answer.text, context.answers);
+    out.empty += is_empty(answer);
+    out.cut += !answer.finished;
+  }
+  const auto pair = choose_pair(answers, context.answers, options.gold_chosen, options.prompt, options.seed,
+                                stream, out.why);
+  if (pair) {
+    out.record = {{"id", context.id},
+                  {"prompt_short", cli::to_json(context.prompt_short)},
+                  {"prompt_long", cli::to_json(context.prompt_long)},
+                  {"chosen", pair->chosen},
+                  {"rejected", pair->rejected},
+                  {"sampled_from", options.from},
+                  {"gold_chosen", pair->gold_chosen},
+                  {"question", context.question},
+                  {"answers", context.answers}};
+  }
+  return out;
+}
+
+io::Json options_json(const SampleOptions& options) {
+  return {{"template", options.template_name},
+          {"from", options.from},
+          {"n", options.n},
+          {"temperature", options.temperature},
+          {"max_new_tokens", options.max_new_tokens},
+          {"seed", options.seed},
+          {"gold_chosen", options.gold_chosen},
+          {"answer_format", options.prompt.answer}};
+}
+
+// The outcomes of an interrupted run with the same key, in order; the appender has cut a half line off.
+std::vector<Outcome> read_partial(const std::filesystem::path& path, const std::string& key) {
+  std::vector<Outcome> out;
+  io::JsonlReader reader(path);
+  const auto header = reader.next();
+  if (!header || !header->value.contains("key") || header->value["key"] != key) {
+    throw UsageError(path.string() +
+                     " is the unfinished work of a run with other options, another model or another input; "
+                     "remove it to start anew");
+  }
+  while (const auto line = reader.next()) {
+    try {
+      out.push_back(outcome_from_json(line->value));
+    } catch (const io::Json::exception&) {
+      reader.reject(line->line, "field", "",
+                    "this is not a line of an unfinished run; remove the file to start anew");
+    }
+  }
+  return out;
+}
+
+// A line now and then: how far, how fast, how long still.
+class Progress {
+ public:
+  Progress(std::ostream& log, std::int64_t questions, std::int64_t limit)
+      : log_(log), questions_(questions), limit_(limit) {}
+  void step(std::int64_t asked_now, std::int64_t asked, std::int64_t written) {
+    const auto now = std::chrono::steady_clock::now();
+    if (now - last_ < std::chrono::seconds(10)) return;
+    last_ = now;
+    const double seconds =
+        std::chrono::duration<double>(now - start_).count() / static_cast<double>(asked_now);
+    double left = static_cast<double>(questions_ - asked);
+    if (limit_ > 0 && written > 0)
+      left = std::min(left, static_cast<double>((limit_ - written) * asked) / static_cast<double>(written));
+    log_ << "  " << asked << "/" << questions_ << " questions, " << written << " records, "
+         << std::round(seconds * 100) / 100 << " s a question, about " << std::ceil(left * seconds / 60)
+         << " min left" << std::endl;
+  }
+
+ private:
+  std::ostream& log_;
+  std::int64_t questions_, limit_;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now(), last_ = start_;
+};
+
+}  // namespace
+
+std::optional<SampledPair> choose_pair(std::span<const SampledAnswer> answers,
+                                       std::span<const std::string> gold, bool gold_chosen,
+                                       const PromptFormat& format, std::uint64_t seed, std::uint64_t stream,
+                                       std::string& why) {
+  const SampledAnswer* chosen = nullptr;
+  bool any_correct = false;
+  std::set<std::string> seen;
+  std::vector<const SampledAnswer*> wrong;
+  for (const SampledAnswer& answer : answers) {
+    if (is_empty(answer) || !is_text(answer)) continue;
+    if (contains_answer(answer.text, gold)) {
+      any_correct = true;
+      if (answer.finished && (chosen == nullptr || answer.text.size() < chosen->text.size()))
+        chosen = &answer;
+    } else if (seen.emplace(trim_json_blanks(answer.text)).second) {
+      wrong.push_back(&answer);
+    }
+  }
+  if (!gold_chosen && chosen == nullptr) {
+    why = any_correct ? "no finished correct answer" : "no correct answer";
+    return std::nullopt;
+  }
+  if (wrong.empty()) {
+    why = "no wrong answer";
+    return std::nullopt;
+  }
+  return SampledPair{
+      .chosen = gold_chosen ? render_answer(format, gold.front()) : chosen->text,
+      .rejected = wrong[RandomStream(seed, "rejected answer", stream).below(wrong.size())]->text,
+      .gold_chosen = gold_chosen};
+}
+
+SampleResult run_data_sample(const SampleOptions& options, const AnswerSampler& sampler,
+                             const std::string& model_key, std::ostream& log,
+                             const std::function<bool()>& stop) {
+  check(options);
+  const ContextFile contexts = read_contexts(options.in);
+  { io::JsonlWriter writable(options.out); }  // a path that cannot be written shows before the work
+
+  const std::filesystem::path partial = options.out.string() + ".partial";
+  io::Json identity = {{"options", options_json(options)}, {"input", contexts.sha256}, {"model", model_key}};
+  const std::string key = io::sha256_hex(identity.dump());
+  std::vector<Outcome> outcomes;
+  const bool resumed = std::filesystem::exists(partial) && std::filesystem::file_size(partial) > 0;
+  auto appender = std::make_unique<io::JsonlAppender>(partial);
+  if (resumed && std::filesystem::file_size(partial) > 0) {
+    outcomes = read_partial(partial, key);
+    log << partial.string() << ": going on after " << outcomes.size() << " questions\n";
+  } else {
+    appender->write({{"unfinished", "data sample"}, {"key", key}});
+  }
+
+  SampleResult result;
+  Outcome sums;
+  std::vector<const io::Json*> records;
+  Progress progress(log, static_cast<std::int64_t>(contexts.records.size()), options.limit);
+  const std::size_t known = outcomes.size();
+  outcomes.reserve(contexts.records.size());  // `records` points into it
+  for (std::size_t i = 0; i < contexts.records.size(); ++i) {
+    if (options.limit > 0 && result.written == options.limit) break;
+    if (i >= known) {
+      if (stop && stop()) {
+        result.interrupted = true;
+        return result;
+      }
+      outcomes.push_back(sample_one(contexts.records[i], options, sampler));
+      appender->write(to_json(outcomes.back()));
+    }
+    const Outcome& outcome = outcomes[i];
+    ++result.questions;
+    if (outcome.record.is_null()) {
+      ++result.dropped[outcome.why];
+    } else {
+      records.push_back(&outcome.record);
+      ++result.written;
+    }
+    sums.samples += outcome.samples, sums.correct += outcome.correct, sums.empty += outcome.empty,
+        sums.cut += outcome.cut;
+    if (i >= known)
+      progress.step(static_cast<std::int64_t>(i - known + 1), static_cast<std::int64_t>(i + 1),
+                    result.written);
+  }
+
+  log << options.in.string() << ": " << result.questions << " questions asked, " << sums.samples
+      << " answers, " << sums.correct << " correct, " << sums.empty << " empty, " << sums.cut << " cut at "
+      << options.max_new_tokens << " tokens\n";
+  for (const auto& [reason, count] : result.dropped) log << "  dropped: " << reason << ": " << count << "\n";
+  if (records.empty())
+    throw DataError("nothing_left", {.file = options.in.string(), .field = {}},
+                    "no question gave a pair of answers");
+
+  io::JsonlWriter out(options.out, {.digest = true});
+  for (const io::Json* record : records) out.write(*record);
+  const io::WrittenFile written = out.commit();
+  io::Json settings = options_json(options);
+  settings["limit"] = options.limit;
+  write_manifest(
+      options.out,
+      {{"command", "data sample"},
+       {"options", settings},
+       {"model", {{"path", options.model.string()}, {"key", model_key}}},
+       {"contexts",
+        {{"file", options.in.string()}, {"sha256", contexts.sha256}, {"records", contexts.records.size()}}},
+       {"questions", result.questions},
+       {"written", result.written},
+       {"dropped", result.dropped},
+       {"answers",
+        {{"sampled", sums.samples}, {"correct", sums.correct}, {"empty", sums.empty}, {"cut", sums.cut}}},
+       {"output_sha256", written.sha256}});
+  appender.reset();
+  std::filesystem::remove(partial);
+  log << options.out.string() << ": " << result.written << " records\n";
+  return result;
+}
+
+}  // namespace solopo::cli

@@ -1,0 +1,58 @@
+#include <algorithm>
+#include <ostream>
+
+#include "data_sample.hpp"
+#include "solopo/io/input_file.hpp"
+#include "solopo/model/decoder.hpp"
+#include "solopo/model/language_model.hpp"
+
+namespace solopo::cli {
+namespace {
+
+// SHA-256 over the names and content of a model's files.
+std::string model_key(const std::filesystem::path& model) {
+  if (!std::filesystem::is_directory(model)) return io::sha256_file(model, io::FileRole::model);
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(model)) {
+    const auto extension = entry.path().extension();
+    if (entry.is_regular_file() && (extension == ".json" || extension == ".safetensors"))
+      files.push_back(entry.path());
+  }
+  std::sort(files.begin(), files.end());
+  std::string all;
+  for (const auto& file : files)
+    all += file.filename().string() + " " + io::sha256_file(file, io::FileRole::model) + "\n";
+  return io::sha256_hex(all);
+}
+
+}  // namespace
+
+SampleResult run_data_sample(const SampleOptions& options, std::ostream& log,
+                             const std::function<bool()>& stop) {
+  const LanguageModel model = load_model(options.model);
+  const text::ChatTemplate chat = options.template_name.empty()
+                                      ? model.chat
+                                      : text::parse_chat_template(options.template_name, model.tokenizer);
+  Decoder decoder(model.weights);
+  const std::int64_t room = model.config.max_position_embeddings - options.max_new_tokens;
+  const std::int32_t end = text::end_of_turn(model.tokenizer, chat);
+
+  const AnswerSampler sampler = [&](std::span<const text::Message> prompt, std::uint64_t stream) {
+    const std::vector<std::int32_t> ids = text::encode_chat(model.tokenizer, chat, prompt, true);
+    std::vector<SampledAnswer> answers;
+    if (static_cast<std::int64_t>(ids.size()) > room) return answers;
+    decoder.read_prompt(ids);
+    for (const Generated& generated : decoder.generate({.max_new_tokens = options.max_new_tokens,
+                                      .temperature = options.temperature,
+                                      .samples = options.n,
+                                      .seed = options.seed,
+                                      .stream = stream,
+                                      .stop_tokens = {end}})) {
+      answers.push_back({.text = model.tokenizer.decode(generated.tokens), .finished = generated.stopped});
+    }
+    return answers;
+  };
+  return run_data_sample(options, sampler, model_key(options.model), log, stop);
+}
+
+}  // namespace solopo::cli
