@@ -26,7 +26,7 @@ struct GenerateOptions {
   std::int32_t samples = 1;
   std::uint64_t seed = 0;
   std::uint64_t stream = 0;  // e.g. the question's number: draws do not depend on what else is generated
-  std::vector<std::int32_t> stop_tokens;
+  std::vector<std::int32_t> stop_tokens = {};
   // Called with (sample, token) as each token is drawn, stop tokens excluded; returning false ends
   // everything.
   std::function<bool(std::int32_t, std::int32_t)> on_token = {};
