@@ -67,7 +67,11 @@ inline std::string FilePosition::describe() const {
   std::string out = file;
   if (line > 0) out += ":" + std::to_string(line);
   if (has_offset) out += ", byte " + std::to_string(offset);
-  if (!field.empty()) out += ", '" + printable(field) + "'";
+  if (!field.empty()) {
+    out += ", '";
+    out += printable(field);
+    out += "'";
+  }
   return out;
 }
 
