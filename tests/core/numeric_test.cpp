@@ -87,3 +87,12 @@ TEMPLATE_TEST_CASE("is_finite tells numbers from NaN and infinities", "", float,
   CHECK_FALSE(solopo::is_finite(-L::infinity()));
   CHECK_FALSE(solopo::is_finite(L::quiet_NaN()));
 }
+
+TEMPLATE_TEST_CASE("The difference of equal products is exactly 0, also where the compiler fuses them", "",
+                   float, double) {
+  for (int i = 1; i < 100; ++i) {
+    const TestType beta = TestType(0.1), x = TestType(-1.7) * TestType(i) / TestType(3), y = x;
+    CHECK(solopo::exact_difference(beta * x, beta * y) == TestType(0));
+  }
+  CHECK(solopo::exact_difference(TestType(3), TestType(5)) == TestType(-2));
+}

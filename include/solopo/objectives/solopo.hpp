@@ -6,6 +6,7 @@
 #include "solopo/alignment/distance.hpp"
 #include "solopo/alignment/scope.hpp"
 #include "solopo/core/concepts.hpp"
+#include "solopo/core/numeric.hpp"
 
 namespace solopo {
 
@@ -55,9 +56,10 @@ struct SoLoPO {
     Alignment<T> a;
     a.reward_short = r.value(p.chosen);
     a.reward_long = r.value(p.chosen_long);
-    a.gap = a.reward_short - a.reward_long;
+    a.gap = exact_difference(a.reward_short, a.reward_long);
     a.loss = distance.value(a.gap);
-    if constexpr (Scope::rejected) a.loss += distance.value(r.value(p.rejected) - r.value(p.rejected_long));
+    if constexpr (Scope::rejected)
+      a.loss += distance.value(exact_difference(r.value(p.rejected), r.value(p.rejected_long)));
     return a;
   }
 
@@ -67,7 +69,7 @@ struct SoLoPO {
   SOLOPO_HD void align(const Response<T>& brief, const Response<T>& lengthy, T& loss, T& d_brief,
                        T& d_lengthy) const noexcept {
     const Reward r = reward();
-    const T d = r.value(brief) - r.value(lengthy);
+    const T d = exact_difference(r.value(brief), r.value(lengthy));
     const T slope = T(alpha) * distance.slope(d);
     loss += T(alpha) * distance.value(d);
     if (!stop_short_gradient) d_brief += slope * r.slope(brief);

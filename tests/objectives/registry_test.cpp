@@ -1,0 +1,101 @@
+#include "solopo/objectives/registry.hpp"
+
+#include <filesystem>
+#include <set>
+
+#include "objective_checks.hpp"
+
+using namespace rule_checks;
+using Catch::Matchers::Contains;
+
+TEST_CASE("The registry lists every objective once, and a short-to-long form of each with a reward") {
+  std::set<std::string> names;
+  for (const ObjectiveEntry& e : registry()) CHECK(names.insert(e.name).second);
+  CHECK(names == std::set<std::string>{"dpo", "simpo", "orpo", "ipo", "hinge", "sft", "longpo", "solopo:dpo",
+                                       "solopo:simpo", "solopo:orpo", "solopo:ipo", "solopo:hinge",
+                                       "solopo:sft"});
+  for (const ObjectiveEntry& e : registry()) {
+    if (e.has_reward && !e.needs_long_prompt && e.name != "longpo")
+      CHECK(names.count("solopo:" + e.name) == 1);
+  }
+}
+
+TEST_CASE("Every header of an objective is in the registry") {
+  const std::set<std::string> parts{"any_objective", "differentiated", "pair_metrics",
+                                    "pairwise",      "registry",       "solopo"};
+  for (const auto& file :
+       std::filesystem::directory_iterator(SOLOPO_SOURCE_DIR "/include/solopo/objectives")) {
+    const std::string stem = file.path().stem().string();
+    if (parts.count(stem) == 0) CHECK_NOTHROW(find_objective(stem));
+  }
+}
+
+TEST_CASE("Every entry has a page, a formula, and facts that match its objective") {
+  for (const ObjectiveEntry& e : registry()) {
+    INFO(e.name);
+    const AnyObjective objective = make_objective(e.name);
+    CHECK(objective.name() == e.name);
+    CHECK(objective.needs() == e.needs);
+    CHECK(objective.has_reward() == e.has_reward);
+    CHECK(needs_reference(objective.needs()) == e.needs_reference);
+    CHECK(has(objective.needs(), Needs::chosen_long) == e.needs_long_prompt);
+    CHECK(has(objective.needs(), Needs::rejected) == e.needs_rejected);
+    CHECK(objective.has_alignment() == e.needs_long_prompt);
+    CHECK_FALSE(e.formula.empty());
+    const std::string page = e.needs_long_prompt ? "solopo" : e.name;
+    CHECK(std::filesystem::exists(SOLOPO_SOURCE_DIR "/docs/objectives/" + page + ".md"));
+  }
+}
+
+TEST_CASE("Defaults are the struct's own, and alpha is the paper's") {
+  const Pair<double> p = simple_pair<double>();
+  CHECK(same(make_objective("dpo")(p), DPO{}(p)));
+  CHECK(same(make_objective("longpo")(p), DPO{}(p)));
+  CHECK(same(make_objective("simpo")(p), SimPO{}(p)));
+  CHECK(same(make_objective("orpo")(p), ORPO{}(p)));
+  CHECK(same(make_objective("ipo")(p), IPO{}(p)));
+  CHECK(same(make_objective("hinge")(p), Hinge{}(p)));
+  CHECK(same(make_objective("sft")(p), SFT{}(p)));
+  CHECK(same(make_objective("solopo:dpo")(p), SoLoPO<DPO>{.alpha = 3.f}(p)));
+  CHECK(same(make_objective("solopo:simpo")(p), SoLoPO<SimPO>{.alpha = 1.f}(p)));
+  CHECK(same(make_objective("solopo:orpo")(p), SoLoPO<ORPO>{.alpha = 1.f}(p)));
+}
+
+TEST_CASE("Options reach the objective") {
+  const Pair<double> p = simple_pair<double>();
+  CHECK(same(make_objective("simpo", {.beta = 3.f, .gamma = 1.f, .label_smoothing = 0.1f})(p),
+             SimPO{.beta = 3.f, .gamma = 1.f, .label_smoothing = 0.1f}(p)));
+  CHECK(same(make_objective("solopo:dpo", {.beta = 0.5f, .alpha = 2.f, .distance = "squared"})(p),
+             SoLoPO<DPO, Squared>{.base = {.beta = 0.5f}, .alpha = 2.f}(p)));
+  CHECK(same(make_objective("solopo:orpo", {.lambda = 0.5f, .distance = "huber", .huber_delta = 0.2f})(p),
+             SoLoPO<ORPO, Huber>{.base = {.lambda = 0.5f}, .distance = {.delta = 0.2f}}(p)));
+  CHECK(same(make_objective("solopo:ipo", {.scope = "both"})(p), SoLoPO<IPO, Absolute, AlignBoth>{}(p)));
+  CHECK(same(make_objective("solopo:hinge", {.stop_short_gradient = true})(p),
+             SoLoPO<Hinge>{.stop_short_gradient = true}(p)));
+  CHECK(has(make_objective("solopo:sft", {.scope = "both"}).needs(), Needs::rejected_long));
+}
+
+TEST_CASE("LongPO is DPO with a note for whoever feeds it") {
+  CHECK(find_objective("longpo").policy_long_reference_short);
+  CHECK_FALSE(find_objective("dpo").policy_long_reference_short);
+}
+
+TEST_CASE("A wrong name, option or value is refused by name") {
+  CHECK_THROWS_WITH(make_objective("dop"), Contains("'dop'") && Contains("did you mean 'dpo'?"));
+  CHECK_THROWS_WITH(make_objective("solopo:longpo"), Contains("no objective is called"));
+  CHECK_THROWS_WITH(make_objective("dpo", {.gamma = 1.f}), "gamma: dpo has no such option");
+  CHECK_THROWS_WITH(make_objective("dpo", {.alpha = 1.f}), "alpha: dpo has no such option");
+  CHECK_THROWS_WITH(make_objective("solopo:dpo", {.distance = "sqared"}),
+                    Contains("did you mean 'squared'?"));
+  CHECK_THROWS_WITH(make_objective("solopo:dpo", {.scope = "all"}), Contains("known: chosen, both"));
+  CHECK_THROWS_WITH(make_objective("dpo", {.distance = "squared"}),
+                    Contains("distance: dpo aligns no rewards"));
+  CHECK_THROWS_WITH(make_objective("dpo", {.stop_short_gradient = true}), Contains("stop_short_gradient"));
+  CHECK_THROWS_WITH(make_objective("solopo:dpo", {.huber_delta = 1.f}), Contains("huber_delta"));
+  CHECK_THROWS_AS(make_objective("dpo", {.beta = 0.f}), ArgumentError);
+  CHECK_THROWS_AS(make_objective("dpo", {.beta = -1.f}), ArgumentError);
+  CHECK_THROWS_AS(make_objective("dpo", {.beta = std::numeric_limits<float>::quiet_NaN()}), ArgumentError);
+  CHECK_THROWS_AS(make_objective("dpo", {.label_smoothing = 0.6f}), ArgumentError);
+  CHECK_THROWS_AS(make_objective("solopo:dpo", {.alpha = -1.f}), ArgumentError);
+  CHECK_NOTHROW(make_objective("solopo:dpo", {.alpha = 0.f, .label_smoothing = 0.5f}));
+}

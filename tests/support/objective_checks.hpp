@@ -1,0 +1,88 @@
+// What every preference objective has to pass.
+#pragma once
+
+#include "catch.hpp"
+#include "rule_checks.hpp"
+
+namespace rule_checks {
+
+// The gradient equals central differences and dual numbers on random pairs away from kinks, and a wrong sign
+// is noticed by both checks.
+template <class O>
+void check_gradient(const O& objective) {
+  int checked = 0, noticed = 0;
+  for (const Pair<double>& p : random_pairs(120)) {
+    if (near_kink(objective, p)) continue;
+    ++checked;
+    CHECK(difference_error(objective, p) <= 1e-6);
+    CHECK(dual_error(objective, p) <= 1e-9);
+    noticed +=
+        difference_error(WrongSign<O>{objective}, p) > 0.1 && dual_error(WrongSign<O>{objective}, p) > 0.1;
+  }
+  CHECK(checked >= 40);
+  CHECK(noticed > 0);
+}
+
+// needs is honest: nothing outside it is read, and everything in it matters for some pair.
+template <class O>
+void check_needs(const O& objective, Needs needs) {
+  const auto pairs = random_pairs(60, 2);
+  for (const Pair<double>& p : pairs) CHECK(same(objective(p), objective(poisoned(p, needs))));
+  for (unsigned bit = 0; bit < 8; ++bit) {
+    bool matters = false;
+    for (const Pair<double>& p : pairs) matters = matters || depends_on(objective, p, bit);
+    CHECK(matters == has(needs, static_cast<Needs>(1U << bit)));
+  }
+}
+
+// Float and double agree to float's rounding, loss and gradient, relative to the larger of 1 and the value.
+template <class O>
+void check_float(const O& objective, double tolerance = 2e-5) {
+  for (const Pair<double>& wide : random_pairs(60, 3)) {
+    const Pair<float> p = converted<float>(wide);
+    if (near_kink(objective, wide, 1e-4)) continue;
+    const PairLoss<float> narrow = objective(p);
+    const PairLoss<double> exact =
+        objective(Pair<double>{{p.chosen.logp, p.chosen.ref_logp, p.chosen.length},
+                               {p.rejected.logp, p.rejected.ref_logp, p.rejected.length},
+                               {p.chosen_long.logp, p.chosen_long.ref_logp, p.chosen_long.length},
+                               {p.rejected_long.logp, p.rejected_long.ref_logp, p.rejected_long.length}});
+    CHECK(relative_error(narrow.loss, exact.loss, 1) <= tolerance);
+    CHECK(relative_error(narrow.chosen, exact.chosen, 1) <= tolerance);
+    CHECK(relative_error(narrow.rejected, exact.rejected, 1) <= tolerance);
+    CHECK(relative_error(narrow.chosen_long, exact.chosen_long, 1) <= tolerance);
+    CHECK(relative_error(narrow.rejected_long, exact.rejected_long, 1) <= tolerance);
+  }
+}
+
+template <class O>
+void check_objective(const O& objective) {
+  check_gradient(objective);
+  check_needs(objective, O::needs);
+  check_float(objective);
+}
+
+// A pair whose numbers are easy to follow by hand.
+template <class T>
+Pair<T> simple_pair() {
+  return {.chosen = {.logp = T(-12), .ref_logp = T(-13), .length = T(8)},
+          .rejected = {.logp = T(-20), .ref_logp = T(-18), .length = T(10)},
+          .chosen_long = {.logp = T(-16), .ref_logp = T(-15), .length = T(8)},
+          .rejected_long = {.logp = T(-22), .ref_logp = T(-21), .length = T(10)}};
+}
+
+// Both responses, under both prompts, the same.
+template <class T>
+Pair<T> identical_pair() {
+  const Response<T> y{T(-12), T(-13), T(8)};
+  return {y, y, y, y};
+}
+
+// Whether all five numbers are finite.
+template <class T>
+bool finite(const PairLoss<T>& g) {
+  return std::isfinite(g.loss) && std::isfinite(g.chosen) && std::isfinite(g.rejected) &&
+         std::isfinite(g.chosen_long) && std::isfinite(g.rejected_long);
+}
+
+}  // namespace rule_checks
