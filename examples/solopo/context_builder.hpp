@@ -1,10 +1,9 @@
 // Contexts of a chosen length around a question's evidence: the supporting paragraphs, verbatim, among
 // distractors.
 //
-// Distractors of a question are taken from one endless-looking sequence, which depends only on the seed, the
-// question's id and the pool. A context of length L takes the longest beginning of it that fits. So a longer
-// context holds every paragraph of a shorter one, in the same order, and no context depends on which others
-// are built.
+// Distractors of a question are taken from one sequence, which depends only on the seed, the question's id
+// and the pool. A context of length L takes the longest beginning of it that fits. So a longer context holds
+// every paragraph of a shorter one, in the same order, and no context depends on which others are built.
 #pragma once
 
 #include <cstdint>
@@ -23,12 +22,13 @@ namespace solopo::cli {
 
 struct ContextOptions {
   std::uint64_t seed = 0;
-  std::vector<double>
-      depths;            // empty: each evidence paragraph at a uniformly drawn place; else one of these a
-                         // question, the evidence together at that share (0 first, 1 last) of the distractors
-  bool pooled = true;    // other questions' paragraphs may be distractors
-  double own_share = 1;  // 1: the question's own distractors (those of its record or its article) first, then
-                         // pooled ones; less: an own one is taken with this probability while there are any
+  // Empty: each evidence paragraph at a place of its own, drawn uniformly. Else one of these a question, the
+  // evidence together at that share of the distractors: 0 first, 1 last.
+  std::vector<double> depths{};
+  bool pooled = true;  // other questions' paragraphs may be distractors
+  // 1: the question's own distractors (of its record or its article) first, then pooled ones. Less: an own
+  // one is taken with this probability while there are any.
+  double own_share = 1;
   PromptFormat format{};
 };
 
@@ -39,8 +39,7 @@ struct Context {
   std::vector<text::Message> prompt;  // one user turn
   std::int64_t tokens = 0;            // of the whole prompt: template and the head of the answer included
   std::int64_t distractors = 0;
-  double depth =
-      0;  // mean share of the distractors that stand before an evidence paragraph; 0 without distractors
+  double depth = 0;  // mean share of the distractors before an evidence paragraph; 0 without distractors
 };
 
 class ContextBuilder {

@@ -69,11 +69,9 @@ TEST_CASE("MuSiQue records become questions with answer, aliases and marked evid
 }
 
 TEST_CASE("HotpotQA sentences are joined, and titles name the evidence") {
-  const Json record = {{"_id", "h"},
-                       {"question", "Q?"},
-                       {"answer", "Ada"},
-                       {"supporting_facts", {{"T2", 0}, {"T2", 1}}},
-                       {"context", {{"T1", {"One.", " Two."}}, {"T2", {"It was Ada.", "Indeed."}}}}};
+  const Json record = Json::parse(R"({"_id": "h", "question": "Q?", "answer": "Ada",
+    "supporting_facts": [["T2", 0], ["T2", 1]],
+    "context": [["T1", ["One.", " Two."]], ["T2", ["It was Ada.", "Indeed."]]]})");
   for (const std::string& text : {record.dump(), "[" + record.dump() + "]"}) {
     const QaFile file = parse(text, QaFormat::hotpotqa);
     REQUIRE(file.questions.size() == 1);
@@ -83,7 +81,7 @@ TEST_CASE("HotpotQA sentences are joined, and titles name the evidence") {
     CHECK(file.questions[0].paragraphs[1].supporting);
   }
   Json missing = record;
-  missing["supporting_facts"] = {{"T9", 0}};
+  missing["supporting_facts"][0][0] = "T9";
   CHECK(dropped_reason(missing, QaFormat::hotpotqa) == "supporting paragraph missing");
 }
 
