@@ -1,7 +1,6 @@
 #include "data_sample.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <memory>
 #include <ostream>
@@ -11,6 +10,7 @@
 #include "answer_match.hpp"
 #include "context_record.hpp"
 #include "manifest.hpp"
+#include "progress.hpp"
 #include "record_slices.hpp"
 #include "solopo/core/random.hpp"
 #include "solopo/io/jsonl.hpp"
@@ -120,31 +120,6 @@ std::vector<Outcome> read_partial(const std::filesystem::path& path, const std::
   return out;
 }
 
-// A line now and then: how far, how fast, how long still.
-class Progress {
- public:
-  Progress(std::ostream& log, std::int64_t questions, std::int64_t limit)
-      : log_(log), questions_(questions), limit_(limit) {}
-  void step(std::int64_t asked_now, std::int64_t asked, std::int64_t written) {
-    const auto now = std::chrono::steady_clock::now();
-    if (now - last_ < std::chrono::seconds(10)) return;
-    last_ = now;
-    const double seconds =
-        std::chrono::duration<double>(now - start_).count() / static_cast<double>(asked_now);
-    double left = static_cast<double>(questions_ - asked);
-    if (limit_ > 0 && written > 0)
-      left = std::min(left, static_cast<double>((limit_ - written) * asked) / static_cast<double>(written));
-    log_ << "  " << asked << "/" << questions_ << " questions, " << written << " records, "
-         << std::round(seconds * 100) / 100 << " s a question, about " << std::ceil(left * seconds / 60)
-         << " min left" << std::endl;
-  }
-
- private:
-  std::ostream& log_;
-  std::int64_t questions_, limit_;
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now(), last_ = start_;
-};
-
 }  // namespace
 
 std::optional<SampledPair> choose_pair(std::span<const SampledAnswer> answers,
@@ -202,7 +177,13 @@ SampleResult run_data_sample(const SampleOptions& options, const AnswerSampler& 
   SampleResult result;
   Outcome sums;
   std::vector<const io::Json*> records;
-  Progress progress(log, static_cast<std::int64_t>(contexts.records.size()), options.limit);
+  // Counts what is still to do in this run: records when their number is limited, else questions.
+  std::int64_t known_records = 0;
+  for (const Outcome& outcome : outcomes) known_records += !outcome.record.is_null();
+  const std::int64_t left = options.limit > 0
+                                ? options.limit - known_records
+                                : static_cast<std::int64_t>(contexts.records.size() - outcomes.size());
+  Progress progress(log, options.terminal, "data sample", left);
   const std::size_t known = outcomes.size();
   outcomes.reserve(contexts.records.size());  // `records` points into it
   for (std::size_t i = 0; i < contexts.records.size(); ++i) {
@@ -225,11 +206,15 @@ SampleResult run_data_sample(const SampleOptions& options, const AnswerSampler& 
     }
     sums.samples += outcome.samples, sums.correct += outcome.correct, sums.empty += outcome.empty,
         sums.cut += outcome.cut;
-    if (i >= known)
-      progress.step(static_cast<std::int64_t>(i - known + 1), static_cast<std::int64_t>(i + 1),
-                    result.written);
+    if (i >= known) {
+      const auto asked = static_cast<std::int64_t>(i + 1 - known);
+      progress.update(
+          options.limit > 0 ? result.written - known_records : asked,
+          std::to_string(result.written) + " records from " + std::to_string(i + 1) + " questions");
+    }
   }
 
+  progress.clear();
   log << options.in.string() << ": " << result.questions << " questions asked, " << sums.samples
       << " answers, " << sums.correct << " correct, " << sums.empty << " empty, " << sums.cut << " cut at "
       << options.max_new_tokens << " tokens\n";

@@ -27,6 +27,7 @@ struct SampleOptions {
   std::uint64_t seed = 0;
   bool gold_chosen = false;  // chosen = the gold answer, whatever was sampled
   std::int64_t limit = 0;    // stop after this many records, 0: never
+  bool terminal = false;     // the log is a terminal: one progress line that is rewritten
   PromptFormat prompt{};     // only `answer` is used, with gold_chosen
 };
 
