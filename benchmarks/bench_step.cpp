@@ -1,7 +1,7 @@
 // One training step of SmolLM2-135M's shape, forward and backward, loss on the response rows: prints one JSON
-// line a repetition, {"tokens", "seconds", "tokens_per_second", "forward_seconds", "peak_rss_bytes", ...},
+// line a repetition, {"tokens", "seconds", "tokens_per_second", "forward_seconds", "peak_rss", ...},
 // the same as benchmarks/peers/torch_step.py does for PyTorch.
-//   bench_step [--tokens 1024] [--response 32] [--repetitions 3] [--recompute] [--stdin]
+//   bench_step [--tokens 1024] [--response 32] [--repetitions 3] [--threads 0] [--recompute] [--stdin]
 // --stdin: one repetition for each line read, so that a driver can take turns with another program.
 #include <sys/resource.h>
 
@@ -24,21 +24,24 @@ double seconds() {
 }
 
 int usage() {
-  std::fputs("usage: bench_step [--tokens N] [--response N] [--repetitions N] [--recompute] [--stdin]\n",
-             stderr);
+  std::fputs(
+      "usage: bench_step [--tokens N] [--response N] [--repetitions N] [--threads N] [--recompute] "
+      "[--stdin]\n",
+      stderr);
   return 2;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  long tokens = 1024, response = 32, repetitions = 3;
+  long tokens = 1024, response = 32, repetitions = 3, threads = 0;
   bool recompute = false, from_stdin = false;
   for (int i = 1; i < argc; ++i) {
     const std::string option = argv[i];
     long* value = option == "--tokens"        ? &tokens
                   : option == "--response"    ? &response
                   : option == "--repetitions" ? &repetitions
+                  : option == "--threads"     ? &threads
                                               : nullptr;
     if (option == "--recompute") {
       recompute = true;
@@ -51,6 +54,8 @@ int main(int argc, char** argv) {
     }
   }
   if (tokens < 2 || response < 1 || response >= tokens || repetitions < 1) return usage();
+
+  solopo::kernels::set_thread_count(static_cast<int>(threads));
 
   const solopo::LlamaConfig config{.model_type = "llama",
                                    .vocab_size = 49152,
@@ -95,7 +100,7 @@ int main(int argc, char** argv) {
     std::printf(
         "{\"system\":\"solopo\",\"product\":\"%s\",\"threads\":%d,\"dtype\":\"float32\",\"tokens\":%ld,"
         "\"response\":%ld,\"recompute\":%s,\"seconds\":%.6f,\"forward_seconds\":%.6f,"
-        "\"tokens_per_second\":%.2f,\"peak_rss_bytes\":%lld,\"logp\":%.6g}\n",
+        "\"tokens_per_second\":%.2f,\"peak_rss\":%lld,\"logp\":%.6g}\n",
         solopo::kernels::DefaultProduct::name, solopo::kernels::thread_count(), tokens, response,
         recompute ? "true" : "false", end - start, middle - start,
         static_cast<double>(tokens) / (end - start), static_cast<long long>(use.ru_maxrss) * 1024,
