@@ -1,0 +1,77 @@
+# The components beyond solopo::solopo: solopo::eigen, solopo::xtensor, solopo::llama. Read by this project's own
+# build and, installed, by find_package(solopo): headers are the same everywhere, so a component depends on what the
+# machine that uses it has, not on what the machine that installed it had.
+#
+# solopo_find_component(NAME WHY) creates solopo::NAME, or puts into WHY what is missing and its Debian package.
+
+set(SOLOPO_COMPONENTS eigen xtensor llama)
+
+# In this project a component is a target of its own, in a consumer's an imported one.
+function(_solopo_add_component name)
+  if(TARGET solopo_solopo)
+    add_library(solopo_${name} INTERFACE)
+    add_library(solopo::${name} ALIAS solopo_${name})
+    target_link_libraries(solopo_${name} INTERFACE solopo_solopo ${ARGN})
+  else()
+    add_library(solopo::${name} INTERFACE IMPORTED)
+    target_link_libraries(solopo::${name} INTERFACE solopo::solopo ${ARGN})
+  endif()
+endfunction()
+
+function(_solopo_find_eigen why)
+  find_package(Eigen3 3.4 QUIET NO_MODULE)
+  if(TARGET Eigen3::Eigen)
+    _solopo_add_component(eigen Eigen3::Eigen)
+  else()
+    set(${why} "Eigen 3.4 (Debian: libeigen3-dev)" PARENT_SCOPE)
+  endif()
+endfunction()
+
+function(_solopo_find_xtensor why)
+  set(CMAKE_REQUIRED_QUIET ON)  # xtensor's own file tests a compiler flag aloud
+  find_package(xtensor QUIET)
+  if(TARGET xtensor)
+    _solopo_add_component(xtensor xtensor)
+  else()
+    set(${why} "xtensor (Debian: libxtensor-dev)" PARENT_SCOPE)
+  endif()
+endfunction()
+
+# The reference model, its files and its trainer: JSON, Eigen, threads, and the fastest matrix product at hand.
+function(_solopo_find_llama why)
+  find_package(Eigen3 3.4 QUIET NO_MODULE)
+  find_package(nlohmann_json 3.11 QUIET)
+  set(missing)
+  if(NOT TARGET Eigen3::Eigen)
+    list(APPEND missing "Eigen 3.4 (Debian: libeigen3-dev)")
+  endif()
+  if(NOT TARGET nlohmann_json::nlohmann_json)
+    list(APPEND missing "nlohmann-json 3.11 (Debian: nlohmann-json3-dev)")
+  endif()
+  if(missing)
+    list(JOIN missing " and " missing)
+    set(${why} "${missing}" PARENT_SCOPE)
+    return()
+  endif()
+  include("${CMAKE_CURRENT_FUNCTION_LIST_DIR}/solopo-product.cmake")
+  set(threads)
+  if(NOT DEFINED SOLOPO_WITH_OPENMP OR SOLOPO_WITH_OPENMP)
+    find_package(OpenMP QUIET COMPONENTS CXX)
+    if(TARGET OpenMP::OpenMP_CXX)
+      set(threads OpenMP::OpenMP_CXX)
+    endif()
+  endif()
+  solopo_find_product(product "${threads}")
+  _solopo_add_component(llama nlohmann_json::nlohmann_json Eigen3::Eigen ${threads} ${product})
+endfunction()
+
+function(solopo_find_component name why)
+  set(reason)
+  if(NOT name IN_LIST SOLOPO_COMPONENTS)
+    list(JOIN SOLOPO_COMPONENTS ", " known)
+    set(reason "one of ${known}: there is no component of this name")
+  elseif(NOT TARGET solopo::${name})
+    cmake_language(CALL _solopo_find_${name} reason)
+  endif()
+  set(${why} "${reason}" PARENT_SCOPE)
+endfunction()
