@@ -35,11 +35,11 @@ class ArgumentError : public Error {
 
 // A line, byte or field of an input file.
 struct FilePosition {
-  std::string file;          // as the user wrote it
+  std::string file{};        // as the user wrote it
   std::uint64_t line = 0;    // 1-based, 0: not a text file or not known
   std::uint64_t offset = 0;  // bytes from the start of the file, meaningful when has_offset
   bool has_offset = false;
-  std::string field;  // tensor, key or JSON member, empty: the whole file
+  std::string field{};  // tensor, key or JSON member, empty: the whole file
 
   // "file:12, field 'answer'" or "file, byte 40, tensor 'x'".
   [[nodiscard]] std::string describe() const;
