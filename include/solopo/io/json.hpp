@@ -57,7 +57,9 @@ class JsonHandler : public nlohmann::json_sax<Json> {
   bool start_array(std::size_t) override { return true; }
   bool end_array() override { return true; }
   // The text is not JSON.
-  bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception& error) final {
+  bool parse_error(std::size_t bytes_read, const std::string&,
+                   const nlohmann::detail::exception& error) final {
+    read_ = text_ + (bytes_read > 0 ? bytes_read - 1 : 0);  // at the byte that does not fit, or the end
     // Without the library's own prefix "[json.exception...] parse error at line 1, column 2: ".
     std::string_view reason = error.what();
     if (const auto end = reason.find("] "); end != std::string_view::npos) reason.remove_prefix(end + 2);
@@ -84,6 +86,7 @@ class JsonHandler : public nlohmann::json_sax<Json> {
  private:
   friend void walk_json(std::string_view, const JsonOrigin&, const JsonLimits&, JsonHandler&);
   const char* begin_ = nullptr;
+  const char* text_ = nullptr;  // begin_, or past the byte order mark
   const char* read_ = nullptr;
   const JsonOrigin* origin_ = nullptr;
 };
@@ -229,7 +232,7 @@ inline void walk_json(std::string_view text, const JsonOrigin& origin, const Jso
   json_detail::DepthLimit limited(handler, limits.max_depth, limits.allow_nul, refusal);
   const char* const end = text.data() + text.size();
   const json_detail::TracedChar first{text.data(), &handler.read_}, last{end, &handler.read_};
-  handler.read_ = text.data();
+  handler.text_ = handler.read_ = text.data();
   const bool done = Json::sax_parse(first, last, &limited);
   if (!refusal.empty()) handler.fail("json", refusal);
   if (!done) handler.fail("json", "the text was refused");
