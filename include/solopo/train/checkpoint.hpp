@@ -39,7 +39,7 @@ struct TrainState {
   double seconds = 0;            // spent training
   std::int64_t best_step = -1;   // of the lowest evaluation loss, -1: none yet
   double best_loss = 0;
-  ClosingWatch::State watch;
+  ClosingWatch::State watch{};
 };
 
 struct Checkpoint {

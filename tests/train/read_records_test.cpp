@@ -1,0 +1,176 @@
+#include "solopo/train/read_records.hpp"
+
+#include <fstream>
+
+#include "byte_encoder.hpp"
+#include "catch.hpp"
+#include "tiny_run.hpp"
+
+using namespace solopo;
+using namespace solopo::test;
+
+namespace {
+
+constexpr Needs pair = Needs::chosen | Needs::rejected;
+constexpr Needs solo = pair | Needs::chosen_long;
+
+RecordFile read(const std::string& lines, const RecordOptions& options) {
+  const TemporaryFolder folder;
+  std::ofstream(folder.path() / "g.jsonl") << lines;
+  return read_records(folder.path() / "g.jsonl", byte_encoder(), options);
+}
+
+// The error's code and field for a file.
+std::string refusal(const std::string& lines, const RecordOptions& options) {
+  try {
+    static_cast<void>(read(lines, options));
+  } catch (const DataError& error) {
+    return error.code() + ":" + std::to_string(error.where().line) + ":" + error.where().field;
+  }
+  return "read";
+}
+
+std::vector<std::int32_t> bytes(const std::string& text, bool turn = false) {
+  std::vector<std::int32_t> ids(text.begin(), text.end());
+  if (turn) ids.push_back(256);
+  return ids;
+}
+
+const std::string ours =
+    R"({"id":"q1","prompt_short":[{"role":"user","content":"S"}],"prompt_long":[{"role":"user","content":"LL"}],)"
+    R"("chosen":"good","rejected":"evil","sampled_from":"short","gold_chosen":true,"question":"S","answers":["x"]})";
+const std::string trl = R"({"prompt":"P","chosen":"good","rejected":"evil"})";
+
+}  // namespace
+
+TEST_CASE("Our records: prompts through the template, responses apart and ended, only what is read") {
+  const RecordFile f = read(ours + "\n", {.needs = solo});
+  REQUIRE(f.records.size() == 1);
+  CHECK(f.records[0].id == "q1");
+  CHECK(f.records[0].prompt == bytes("<user>S<assistant>"));
+  CHECK(f.records[0].prompt_long == bytes("<user>LL<assistant>"));
+  CHECK(f.records[0].chosen == bytes("good", true));
+  CHECK(f.records[0].rejected == bytes("evil", true));
+  CHECK(f.records[0].sampled_from == SampledFrom::short_prompt);
+  CHECK(f.counts.gold_chosen == 1);
+  CHECK(read(ours, {.needs = pair}).records[0].prompt_long.empty());
+  CHECK(read(ours, {.needs = pair, .read_extra = true}).records[0].prompt_long.size() == 19);
+  CHECK(read(ours, {.needs = pair, .context = TrainContext::expand}).records[0].prompt.empty());
+  CHECK(read(ours, {.needs = Needs::chosen}).records[0].rejected.empty());
+}
+
+TEST_CASE("TRL's records: strings as they are, message lists through the template") {
+  const RecordFile f =
+      read(trl + "\n" +
+               R"({"prompt":[{"role":"system","content":"s"},{"role":"user","content":"u"}],)"
+               R"("chosen":[{"role":"assistant","content":"good"}],"rejected":"evil"})",
+           {.needs = pair});
+  REQUIRE(f.records.size() == 2);
+  CHECK(f.records[0].id == "line 1");
+  CHECK(f.records[0].prompt == bytes("P"));
+  CHECK(f.records[1].prompt == bytes("<system>s<user>u<assistant>"));
+  CHECK(f.records[1].chosen == bytes("good", true));
+}
+
+TEST_CASE("A record without a long prompt is refused by name where the objective reads one") {
+  CHECK(refusal(trl, {.needs = solo}) == "context:1:prompt_long");
+  CHECK(refusal(trl, {.needs = pair, .context = TrainContext::long_prompt}) == "context:1:prompt_long");
+  CHECK(refusal(trl, {.needs = pair}) == "read");
+  // max_bad does not pass it over: the file is sound, the objective does not fit it.
+  CHECK(refusal(trl, {.needs = solo, .max_bad = 9}) == "context:1:prompt_long");
+}
+
+TEST_CASE(
+    "Pairs sampled from the short prompt are not trained as long ones, that is expand, and the reverse") {
+  CHECK(refusal(ours, {.needs = pair, .context = TrainContext::long_prompt}) == "context:1:sampled_from");
+  CHECK_THROWS_WITH(read(ours, {.needs = pair, .context = TrainContext::long_prompt}),
+                    Catch::Contains("--context expand"));
+  CHECK(refusal(ours, {.needs = pair, .context = TrainContext::expand}) == "read");
+  std::string from_long = ours;
+  from_long.replace(from_long.find("\"short\",\"gold"), 7, "\"long\"");
+  CHECK(refusal(from_long, {.needs = pair, .context = TrainContext::long_prompt}) == "read");
+  CHECK(refusal(from_long, {.needs = pair, .context = TrainContext::expand}) == "context:1:sampled_from");
+}
+
+TEST_CASE("Bad fields are refused with line and field, or counted within max_bad") {
+  const auto bad = [](const std::string& line) { return refusal(trl + "\n" + line + "\n", {.needs = pair}); };
+  CHECK(bad(R"({"prompt":"P","rejected":"b"})") == "record:2:chosen");
+  CHECK(bad(R"({"chosen":"a","rejected":"b"})") == "record:2:prompt");
+  CHECK(bad(R"({"prompt":"","chosen":"a","rejected":"b"})") == "record:2:prompt");
+  CHECK(bad(R"({"prompt":[],"chosen":"a","rejected":"b"})") == "record:2:prompt");
+  CHECK(bad(R"({"prompt":7,"chosen":"a","rejected":"b"})") == "record:2:prompt");
+  CHECK(bad(R"({"prompt":"P","prompt_short":"P","chosen":"a","rejected":"b"})") == "record:2:prompt");
+  CHECK(bad(R"({"prompt":"P","chosen":" \n","rejected":"b"})") == "record:2:chosen");
+  CHECK(bad(R"({"prompt":"P","chosen":"a","rejected":""})") == "record:2:rejected");
+  CHECK(bad(R"({"prompt":"P","chosen":"a","rejected":[]})") == "record:2:rejected");
+  CHECK(bad(R"({"prompt":"P","chosen":[{"role":"user","content":"a"}],"rejected":"b"})") ==
+        "record:2:chosen");
+  CHECK(bad(R"({"prompt":[{"role":"tool","content":"a"}],"chosen":"a","rejected":"b"})") ==
+        "record:2:prompt");
+  CHECK(bad(R"({"prompt":[{"role":"assistant","content":"a"}],"chosen":"a","rejected":"b"})") ==
+        "record:2:prompt");
+  CHECK(bad(R"({"prompt":[{"content":"a"}],"chosen":"a","rejected":"b"})") == "record:2:prompt");
+  CHECK(bad(R"({"id":1.5,"prompt":"P","chosen":"a","rejected":"b"})") == "record:2:id");
+  CHECK(bad(R"({"prompt":"P","chosen":"a","rejected":"b","sampled_from":"mid"})") == "record:2:sampled_from");
+  CHECK(bad(R"({"prompt":"P","chosen":"a","rejected":"b","gold_chosen":1})") == "record:2:gold_chosen");
+  CHECK(bad(R"({"prompt":"P","chosen":"a"})") == "context:2:rejected");
+  CHECK(bad("{\"prompt\":\"P\"") == "json:2:");
+  const RecordFile f = read(trl + "\n{\"prompt\":3}\nnonsense\n", {.needs = pair, .max_bad = 2});
+  CHECK(f.counts.bad == 2);
+  CHECK(f.counts.kept == 1);
+  CHECK(f.notes.size() == 2);
+}
+
+TEST_CASE(
+    "Equal responses are dropped and counted, as text or as ids, unless they are to be kept or not "
+    "compared") {
+  const std::string equal = R"({"prompt":"P","chosen":"same","rejected":"same"})";
+  const RecordFile f = read(trl + "\n" + equal, {.needs = pair});
+  CHECK(f.counts.equal == 1);
+  CHECK(f.records.size() == 1);
+  CHECK(f.notes[0].find(":2: chosen equals rejected") != std::string::npos);
+  CHECK(read(trl + "\n" + equal, {.needs = pair, .keep_equal = true}).records.size() == 2);
+  CHECK(read(equal, {.needs = Needs::chosen}).records.size() == 1);
+  CHECK(refusal(equal, {.needs = pair}) == "no_records:0:");
+}
+
+TEST_CASE("A record that is too long is refused, dropped or cut by rule, and counted") {
+  const std::string line =
+      R"({"prompt":"Do.\n\none two three four five six\n\nQuestion: q?","question":"q?","chosen":"good","rejected":"evil"})";
+  const std::string input = trl + "\n" + line;
+  CHECK(refusal(input, {.needs = pair, .max_length = 40}) == "too_long:2:prompt");
+  const RecordFile dropped = read(input, {.needs = pair, .max_length = 40, .too_long = TooLong::drop});
+  CHECK(dropped.counts.too_long == 1);
+  CHECK(dropped.records.size() == 1);
+  const RecordFile cut = read(input, {.needs = pair, .max_length = 40, .too_long = TooLong::middle});
+  CHECK(cut.counts.cut == 1);
+  REQUIRE(cut.records.size() == 2);
+  CHECK(cut.records[1].prompt.size() + 5 <= 40);
+  const std::string text(cut.records[1].prompt.begin(), cut.records[1].prompt.end());
+  CHECK(text.starts_with("Do.\n\n"));
+  CHECK(text.ends_with("Question: q?"));
+  CHECK(cut.records[1].chosen == bytes("good", true));
+  // The response itself leaves no room: dropped and counted under both rules that drop.
+  const RecordFile none = read(R"({"prompt":"P","chosen":"a","rejected":"b"})"
+                               "\n" +
+                                   line,
+                               {.needs = pair, .max_length = 5, .too_long = TooLong::middle});
+  CHECK(none.counts.no_room == 1);
+  CHECK(none.records.size() == 1);
+}
+
+TEST_CASE("A merge across the edge of prompt and response is counted, and the ids stay apart") {
+  const RecordFile f = read(R"({"prompt":"xa","chosen":"b","rejected":"c"})"
+                            "\n" +
+                                trl,
+                            {.needs = pair});
+  CHECK(f.counts.edge_merges == 1);
+  CHECK(f.records[0].prompt == bytes("xa"));
+  CHECK(f.records[0].chosen == bytes("b", true));
+}
+
+TEST_CASE("A file without records, or none left, is refused") {
+  CHECK(refusal("", {.needs = pair}) == "empty:0:");
+  CHECK(refusal("\n \n", {.needs = pair}) == "empty:0:");
+  CHECK(refusal("[" + trl + "]", {.needs = pair}) == "json_array:1:");
+}

@@ -1,0 +1,311 @@
+#include "solopo/train/trainer.hpp"
+
+#include <cmath>
+#include <limits>
+#include <set>
+
+#include "catch.hpp"
+#include "tiny_run.hpp"
+
+using namespace solopo;
+using namespace solopo::test;
+
+TEST_CASE("Training lowers the loss of every objective on records it repeats") {
+  for (const char* name : {"dpo", "simpo", "orpo", "sft", "solopo:dpo", "solopo:simpo", "solopo:orpo"}) {
+    Recorder recorder;
+    TinyRun run{.objective = name, .records = 4, .batch_size = 4, .max_steps = 12};
+    train_tiny(run, recorder);
+    INFO(name);
+    CHECK(*recorder.steps.back().second.find("loss") < *recorder.steps.front().second.find("loss"));
+  }
+}
+
+TEST_CASE("The SoLo-DPO gap at step 0 is exactly 0 with and without prefix sharing") {
+  for (const bool share : {true, false}) {
+    Recorder recorder;
+    TinyRun run{.objective = "solopo:dpo", .max_steps = 1};
+    run.options.share_prefix = share;
+    train_tiny(run, recorder);
+    CHECK(*recorder.steps[0].second.find("solo_ra/gap") == 0.0);
+    CHECK(*recorder.steps[0].second.find("solo_ra/loss") == 0.0);
+    CHECK(*recorder.steps[0].second.find("rewards/margins") == 0.0);
+    CHECK(*recorder.steps[0].second.find("loss") == Approx(std::log(2.0)).epsilon(1e-6));
+  }
+}
+
+TEST_CASE(
+    "A step does not depend on how its batch is accumulated but for rounding, and not at all on being run "
+    "twice") {
+  Recorder first, second;
+  TinyRun run{.max_steps = 3};
+  CHECK(train_tiny(run, first).weights == train_tiny(run, second).weights);
+  for (std::size_t i = 0; i < first.steps.size(); ++i) {
+    CHECK(lasting(first.steps[i].second) == lasting(second.steps[i].second));
+  }
+}
+
+TEST_CASE("The gradient of a step is that of the mean loss over its records") {
+  // Central difference of the mean loss along a random direction, against one accumulated gradient.
+  LlamaWeights<float> weights = tiny_weights();
+  Llama<float> model(weights);
+  const AnyObjective objective = make_objective("solopo:simpo");
+  const std::vector<PreferenceRecord> records = tiny_records(4);
+  const TrainData data{.records = records, .reference = nullptr};
+  const CollateOptions layout{.needs = objective.needs()};
+  std::vector<float> gradient(weights.data.size()), direction(weights.data.size());
+  RandomStream random(3, "direction");
+  for (const TensorSlot& slot : weights.layout.slots()) {
+    for (std::size_t i = 0; i < slot.size; ++i)
+      direction[slot.offset + i] = static_cast<float>(random.normal());
+  }
+  for (std::size_t i = 0; i < 4; ++i) accumulate_pair(model, objective, data, i, layout, 4, gradient);
+  const auto mean_loss = [&](float h) {
+    const auto before = weights.data;
+    for (std::size_t i = 0; i < direction.size(); ++i) weights.data[i] += h * direction[i];
+    double sum = 0;
+    for (std::size_t i = 0; i < 4; ++i) sum += evaluate_pair(model, objective, data, i, layout).metrics.loss;
+    weights.data = before;
+    return sum / 4;
+  };
+  double slope = 0;
+  for (std::size_t i = 0; i < direction.size(); ++i) slope += static_cast<double>(gradient[i]) * direction[i];
+  const float h = 1e-3f;
+  CHECK((mean_loss(h) - mean_loss(-h)) / (2 * h) == Approx(slope).epsilon(5e-3));
+}
+
+TEST_CASE("A step crosses the edge of an epoch, and the last one takes what is left") {
+  Recorder recorder;
+  TinyRun run{.records = 7, .batch_size = 3, .epochs = 2};
+  CHECK(train_tiny(run, recorder).result.steps == 5);
+  CHECK(*recorder.steps[2].second.find("epoch") == Approx(9.0 / 7));
+  CHECK(*recorder.steps[4].second.find("epoch") == 2.0);
+}
+
+TEST_CASE("Interrupted after any step and resumed, training ends with the bits of an uninterrupted run") {
+  for (const char* objective : {"solopo:dpo", "solopo:orpo"}) {
+    TinyRun run{.objective = objective, .records = 7, .batch_size = 3, .eval_records = 3, .epochs = 3};
+    run.options.eval_every = 2;
+    run.options.save_every = 3;
+    Recorder whole;
+    TemporaryFolder whole_folder;
+    run.options.folder = whole_folder.path();
+    const TinyOutcome expected = train_tiny(run, whole);
+    REQUIRE(expected.result.steps == 7);
+    for (std::int64_t stop = 0; stop <= 7; ++stop) {
+      INFO(objective << ", stopped after step " << stop);
+      TemporaryFolder folder;
+      TinyRun part = run;
+      part.options.folder = folder.path();
+      Recorder first, second;
+      if (stop == 0) first.stop = 15;
+      first.stop_after = stop;
+      const TinyOutcome stopped = train_tiny(part, first);
+      CHECK(stopped.result.interrupted == (stop < 7));
+      CHECK(stopped.result.steps == stop);
+      part.options.resume = true;
+      const TinyOutcome resumed = train_tiny(part, second);
+      CHECK(resumed.weights == expected.weights);
+      CHECK(resumed.result.best_step == expected.result.best_step);
+      REQUIRE(first.steps.size() + second.steps.size() == whole.steps.size());
+      for (std::size_t i = 0; i < whole.steps.size(); ++i) {
+        const auto n = static_cast<std::size_t>(stop);
+        const auto& [step, metrics] = i < n ? first.steps[i] : second.steps[i - n];
+        CHECK(step == whole.steps[i].first);
+        CHECK(lasting(metrics) == lasting(whole.steps[i].second));
+      }
+    }
+  }
+}
+
+TEST_CASE("Resuming a finished run does nothing and gives its weights") {
+  TemporaryFolder folder;
+  TinyRun run{.max_steps = 2};
+  run.options.folder = folder.path();
+  Recorder first, second;
+  const TinyOutcome done = train_tiny(run, first);
+  run.options.resume = true;
+  const TinyOutcome again = train_tiny(run, second);
+  CHECK(again.weights == done.weights);
+  CHECK(second.steps.empty());
+}
+
+TEST_CASE("Resume refuses other settings and lists each of them") {
+  TemporaryFolder folder;
+  TinyRun run{.max_steps = 4};
+  run.options.folder = folder.path();
+  run.options.identity = {{"beta", "0.1"}};
+  Recorder recorder;
+  train_tiny(run, recorder);
+  run.options.resume = true;
+
+  TinyRun other = run;
+  other.options.seed = 9;
+  other.options.identity = {{"beta", "0.2"}};
+  other.max_steps = 6;
+  try {
+    train_tiny(other, recorder);
+    FAIL("was accepted");
+  } catch (const ResumeError& error) {
+    REQUIRE(error.differences().size() == 4);
+    CHECK(error.differences()[0] == "seed: was 0, is 9 (can never change)");
+    CHECK(error.differences()[1] == "steps: was 4, is 6");
+    CHECK(error.differences()[3] == "beta: was 0.1, is 0.2");
+  }
+  SECTION("a setting named in allow_change may differ") {
+    other.options.seed = 0;
+    other.options.allow_change = {"steps", "places", "beta"};
+    Recorder longer;
+    CHECK(train_tiny(other, longer).result.steps == 6);
+    CHECK(longer.steps.size() == 2);
+  }
+  SECTION("the seed may not, even when named") {
+    other.options.allow_change = {"steps", "places", "beta", "seed"};
+    CHECK_THROWS_AS(train_tiny(other, recorder), ResumeError);
+  }
+  SECTION("another data file is seen") {
+    TinyRun data = run;
+    data.records = 8;
+    CHECK_THROWS_AS(train_tiny(data, recorder), ResumeError);
+  }
+}
+
+TEST_CASE("A folder with checkpoints is not trained into without resume") {
+  TemporaryFolder folder;
+  TinyRun run{.max_steps = 1};
+  run.options.folder = folder.path();
+  Recorder recorder;
+  train_tiny(run, recorder);
+  CHECK_THROWS_AS(train_tiny(run, recorder), Error);
+}
+
+TEST_CASE("Checkpoints but the newest and the best are removed") {
+  TemporaryFolder folder;
+  TinyRun run{.eval_records = 4, .max_steps = 9};
+  run.options.folder = folder.path();
+  run.options.eval_every = 3;
+  run.options.save_every = 1;
+  run.options.keep_last = 2;
+  Recorder recorder;
+  const TinyOutcome out = train_tiny(run, recorder);
+  std::set<std::int64_t> expected = {8, 9, out.result.best_step};
+  const std::vector<std::int64_t> left = list_checkpoints(folder.path());
+  CHECK(std::set<std::int64_t>(left.begin(), left.end()) == expected);
+  double best = 1e9;
+  std::int64_t best_step = 0;
+  for (const auto& [step, metrics] : recorder.evals) {
+    if (*metrics.find("eval_loss") < best) {
+      best = *metrics.find("eval_loss");
+      best_step = step;
+    }
+  }
+  CHECK(best_step == out.result.best_step);
+  CHECK(read_manifest(folder.path() / ("checkpoint-" + std::to_string(best_step))).state.best_step ==
+        best_step);
+}
+
+TEST_CASE("A weight that is not a number stops training before any update and is named") {
+  LlamaWeights<float> weights = tiny_weights();
+  weights.tensor("model.layers.1.mlp.down_proj.weight")[3] = std::numeric_limits<float>::quiet_NaN();
+  const auto before = weights.data;
+  Llama<float> model(weights);
+  const std::vector<PreferenceRecord> records = tiny_records(4);
+  TrainerOptions options;
+  options.length = run_length(4, 4, 1, 0);
+  Recorder recorder;
+  Trainer trainer(model, parameters_of(weights), make_objective("orpo"), {.records = records}, {}, options,
+                  recorder);
+  try {
+    trainer.run();
+    FAIL("was trained");
+  } catch (const NonFiniteError& error) {
+    const std::string what = error.what();
+    INFO(what);
+    CHECK(what.find("step 1:") != std::string::npos);
+    CHECK(what.find("weights of model.layers.1.mlp.down_proj.weight") != std::string::npos);
+    for (const PreferenceRecord& record : records) CHECK(what.find(record.id) != std::string::npos);
+  }
+  CHECK(std::memcmp(before.data(), weights.data.data(), before.size() * sizeof(float)) == 0);
+  CHECK(trainer.state().step == 0);
+}
+
+namespace {
+
+// A model whose gradient of one weight is not finite from some backward pass on.
+struct OverflowingModel {
+  Llama<float> inner;
+  std::size_t at = 0;
+  int passes = 0;
+  std::vector<float> response_logps(const PackedSequences& s) { return inner.response_logps(s); }
+  std::vector<float> forward(const PackedSequences& s) { return inner.forward(s); }
+  void backward(std::span<const float> d, std::span<float> g) {
+    inner.backward(d, g);
+    if (++passes == 6) g[at] = std::numeric_limits<float>::infinity();
+  }
+};
+
+}  // namespace
+
+TEST_CASE("A gradient that is not finite stops training at that step with the weights of the step before") {
+  LlamaWeights<float> weights = tiny_weights();
+  OverflowingModel model{.inner = Llama<float>(weights)};
+  model.at = weights.layout.slot("model.norm.weight").offset;
+  const std::vector<PreferenceRecord> records = tiny_records(4);
+  TrainerOptions options;
+  options.length = run_length(4, 4, 2, 0);
+  Recorder recorder;
+  LlamaWeights<float> one_step = tiny_weights();
+  {
+    Llama<float> plain(one_step);
+    TrainerOptions short_options = options;
+    short_options.length = {1, 8};
+    Trainer(plain, parameters_of(one_step), make_objective("orpo"), {.records = records}, {}, short_options,
+            recorder)
+        .run();
+  }
+  Trainer trainer(model, parameters_of(weights), make_objective("orpo"), {.records = records}, {}, options,
+                  recorder);
+  CHECK_THROWS_WITH(trainer.run(), Catch::Contains("step 2: the gradient's norm is inf") &&
+                                       Catch::Contains("gradient of model.norm.weight"));
+  CHECK(weights.data == one_step.data);
+}
+
+TEST_CASE("A learning rate that is not a number stops training before any update") {
+  LlamaWeights<float> weights = tiny_weights();
+  const auto before = weights.data;
+  Llama<float> model(weights);
+  const std::vector<PreferenceRecord> records = tiny_records(2);
+  TrainerOptions options;
+  options.length = run_length(2, 2, 1, 0);
+  options.schedule.peak = std::numeric_limits<double>::quiet_NaN();
+  Recorder recorder;
+  Trainer trainer(model, parameters_of(weights), make_objective("orpo"), {.records = records}, {}, options,
+                  recorder);
+  CHECK_THROWS_WITH(trainer.run(), Catch::Contains("step 1: the learning rate is nan"));
+  CHECK(weights.data == before);
+}
+
+TEST_CASE("An objective that needs a reference is refused without one") {
+  LlamaWeights<float> weights = tiny_weights();
+  Llama<float> model(weights);
+  const std::vector<PreferenceRecord> records = tiny_records(2);
+  TrainerOptions options;
+  options.length = run_length(2, 2, 1, 0);
+  Recorder recorder;
+  CHECK_THROWS_AS(Trainer(model, parameters_of(weights), make_objective("dpo"), {.records = records}, {},
+                          options, recorder),
+                  ArgumentError);
+}
+
+TEST_CASE("LongPO trains on the long prompt against a reference on the short one") {
+  Recorder recorder;
+  TinyRun run{.objective = "longpo", .max_steps = 1};
+  run.options.context = TrainContext::longpo;
+  train_tiny(run, recorder);
+  Recorder same;
+  run.options.context = TrainContext::long_prompt;
+  train_tiny(run, same);
+  // Against the same prompt an untrained policy has margin 0; against the short prompt it has not.
+  CHECK(*same.steps[0].second.find("rewards/margins") == 0.0);
+  CHECK(*recorder.steps[0].second.find("rewards/margins") != 0.0);
+  CHECK(*recorder.steps[0].second.find("logps/chosen") == *same.steps[0].second.find("logps/chosen"));
+}
