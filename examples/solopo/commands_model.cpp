@@ -1,0 +1,91 @@
+// solopo generate | inspect | objectives
+#include <fmt/format.h>
+
+#include <ostream>
+
+#include "commands.hpp"
+#include "generate.hpp"
+#include "inspect.hpp"
+#include "solopo/objectives/registry.hpp"
+#include "text_table.hpp"
+
+namespace solopo::cli {
+namespace {
+
+void add_generate(CLI::App& program, Commands& commands) {
+  const auto options = std::make_shared<GenerateCommandOptions>();
+  GenerateCommandOptions& o = *options;
+  CLI::App* app = add_command(
+      program, "generate", "Let a model answer",
+      "  solopo generate --model SmolLM2.gguf --prompt 'Name three rivers of France.'\n"
+      "  solopo generate --model SmolLM2.gguf --messages chat.json --temperature 0.8 --samples 4 --seed 1\n"
+      "  solopo generate --model models/base --raw --prompt 'Once upon a time' --max-new-tokens 64\n");
+  add_path(*app, "--model", o.model, "A Hugging Face folder or a GGUF file")->required();
+  app->add_option("--prompt", o.prompt, "The user's turn; -: standard input");
+  add_path(*app, "--messages", o.messages, "Instead of --prompt: JSON, a list of {role, content}");
+  app->add_option("--system", o.system, "A system turn before the prompt");
+  app->add_flag("--raw", o.raw, "The prompt as it is, without a chat template");
+  app->add_option("--template", o.template_name,
+                  "Chat template: chatml, llama3, qwen or plain [the model's own]");
+  app->add_option("--max-new-tokens", o.max_new_tokens, "Longest answer")->capture_default_str();
+  app->add_option("--temperature", o.temperature, "0: greedy")->capture_default_str();
+  app->add_option("--samples", o.samples, "Answers; they share the reading of the prompt")
+      ->capture_default_str();
+  app->add_option("--seed", o.seed, "Of sampling")->capture_default_str();
+  app->add_option("--threads", o.threads, "0: as many as the machine has")->capture_default_str();
+  commands.push_back(
+      {app, [options](const Console& console) { return run_generate(*options, console); }, true});
+}
+
+void add_inspect(CLI::App& program, Commands& commands) {
+  const auto options = std::make_shared<InspectOptions>();
+  CLI::App* app = add_command(program, "inspect", "Show what is in a model, checkpoint or data file",
+                              "  solopo inspect SmolLM2.gguf\n"
+                              "  solopo inspect runs/solo --tensors\n"
+                              "  solopo inspect pairs.jsonl --model SmolLM2.gguf\n");
+  add_path(*app, "path,--path", options->path, "A folder, or a .gguf, .safetensors or .jsonl file")
+      ->required();
+  add_path(*app, "--model", options->model, "Its tokenizer counts the tokens of records");
+  app->add_flag("--tensors", options->tensors, "List every tensor (and every key of a GGUF file)");
+  app->add_flag("--finite,!--no-finite", options->finite, "Look for NaN and infinite weights [on]");
+  commands.push_back({app, [options](const Console& console) {
+                        run_inspect(*options, console);
+                        return 0;
+                      }});
+}
+
+void print_objectives(std::ostream& out) {
+  TextTable table({"objective", "options and defaults", "long prompt", "reference", "paper"});
+  for (const ObjectiveEntry& entry : registry()) {
+    std::string options;
+    const auto add = [&](const char* name, const std::optional<float>& value) {
+      if (value) options += fmt::format("{}{} {:g}", options.empty() ? "" : ", ", name, *value);
+    };
+    add("beta", entry.defaults.beta);
+    add("gamma", entry.defaults.gamma);
+    add("lambda", entry.defaults.lambda);
+    add("alpha", entry.defaults.alpha);
+    add("label-smoothing", entry.defaults.label_smoothing);
+    table.add({entry.name, options, entry.needs_long_prompt ? "yes" : "no",
+               entry.needs_reference ? "yes" : "no", entry.paper.empty() ? "" : "arXiv " + entry.paper});
+  }
+  table.print(out);
+  out << "\nFormulas, for each pair (w chosen, l rejected, D the margin of summed log-ratios):\n";
+  for (const ObjectiveEntry& entry : registry())
+    out << fmt::format("  {:<14} {}\n", entry.name, entry.formula);
+}
+
+}  // namespace
+
+void add_model_commands(CLI::App& program, Commands& commands) {
+  add_generate(program, commands);
+  add_inspect(program, commands);
+  CLI::App* app =
+      add_command(program, "objectives", "List the objectives and their options", "  solopo objectives\n");
+  commands.push_back({app, [](const Console& console) {
+                        print_objectives(console.out);
+                        return 0;
+                      }});
+}
+
+}  // namespace solopo::cli

@@ -1,0 +1,171 @@
+// solopo train | score
+#include "commands.hpp"
+#include "score_command.hpp"
+#include "train_command.hpp"
+
+namespace solopo::cli {
+namespace {
+
+TrainConsole train_console(const Console& console) {
+  return {.log = console.log,
+          .terminal = console.terminal,
+          .color = console.color,
+          .stop_signal = console.stop_signal};
+}
+
+void add_train(CLI::App& program, Commands& commands) {
+  const auto options = std::make_shared<TrainCommandOptions>();
+  TrainCommandOptions& o = *options;
+  CLI::App* app = add_command(
+      program, "train", "Fine-tune a model on preference records",
+      "  solopo train --model SmolLM2.gguf --data pairs.jsonl --objective solopo:orpo --out runs/solo\n"
+      "  solopo train --config job.yaml --alpha 3 --dry-run\n"
+      "  solopo train --model models/tiny --data pairs.jsonl --objective dpo --beta 0.1 --out runs/short "
+      "--resume\n"
+      "  solopo train --model models/tiny --data long.jsonl --objective orpo --context long --out "
+      "runs/long\n");
+  const char* files = "Files";
+  add_path(*app, "--model", o.model, "Start model: a Hugging Face folder or a GGUF file")
+      ->required()
+      ->group(files);
+  add_path(*app, "--data", o.data, "Preference records, JSON Lines: ours or TRL's")->required()->group(files);
+  add_path(*app, "--out", o.out, "Folder for the model, checkpoints and metrics.jsonl")
+      ->required()
+      ->group(files);
+  add_path(*app, "--eval-data", o.eval_data, "Held-out preference records")->group(files);
+  app->add_option("--template", o.chat_template,
+                  "Chat template: chatml, llama3, qwen or plain [the model's own]")
+      ->group(files);
+  app->add_option("--max-bad", o.max_bad, "Unreadable lines to pass over before giving up")
+      ->capture_default_str()
+      ->group(files);
+
+  const char* objective = "Objective ('solopo objectives' lists them)";
+  app->add_option("--objective", o.objective,
+                  "For example solopo:dpo, solopo:orpo, dpo, simpo, orpo, ipo, hinge, sft, longpo")
+      ->capture_default_str()
+      ->group(objective);
+  app->add_option("--context", o.context,
+                  "Prompt of the preference term: short, long (pairs sampled from it), expand (long, pairs "
+                  "from short)")
+      ->check(CLI::IsMember({"short", "long", "expand"}))
+      ->capture_default_str()
+      ->group(objective);
+  app->add_option("--alpha", o.alpha, "Weight of short-to-long alignment [the objective's]")
+      ->group(objective);
+  app->add_option("--beta", o.beta, "Scale of the reward [the objective's]")->group(objective);
+  app->add_option("--gamma", o.gamma, "Margin of SimPO [the objective's]")->group(objective);
+  app->add_option("--lambda", o.lambda, "Weight of ORPO's odds ratio [the objective's]")->group(objective);
+  app->add_option("--label-smoothing", o.label_smoothing, "Share of flipped labels assumed [the objective's]")
+      ->group(objective);
+  app->add_option("--distance", o.distance, "Of the alignment: absolute, squared or huber [absolute]")
+      ->group(objective);
+  app->add_option("--scope", o.scope, "Align chosen, or both responses [chosen]")->group(objective);
+  app->add_flag("--stop-short-gradient,!--no-stop-short-gradient", o.stop_short_gradient,
+                "No gradient of the alignment to the short side")
+      ->group(objective);
+
+  const char* optimiser = "Optimiser";
+  app->add_option("--lr", o.lr, "Peak learning rate")->capture_default_str()->group(optimiser);
+  app->add_option("--schedule", o.schedule, "constant, linear or cosine")
+      ->capture_default_str()
+      ->group(optimiser);
+  app->add_option("--warmup", o.warmup, "Below 1 a share of the steps, else a number of steps")
+      ->capture_default_str()
+      ->group(optimiser);
+  app->add_option("--min-lr-ratio", o.min_lr_ratio, "What is left of the peak at the end")
+      ->capture_default_str()
+      ->group(optimiser);
+  app->add_option("--epochs", o.epochs, "Passes over the records")->capture_default_str()->group(optimiser);
+  app->add_option("--max-steps", o.max_steps, "Optimiser steps; 0: from --epochs")
+      ->capture_default_str()
+      ->group(optimiser);
+  app->add_option("--batch-size", o.batch_size, "Records a step")->capture_default_str()->group(optimiser);
+  app->add_option("--clip", o.clip, "Largest gradient norm; 0: no clipping")
+      ->capture_default_str()
+      ->group(optimiser);
+  app->add_option("--weight-decay", o.weight_decay, "Decoupled, on matrices")
+      ->capture_default_str()
+      ->group(optimiser);
+  app->add_option("--adam-beta1", o.adam_beta1, "Of AdamW")->capture_default_str()->group(optimiser);
+  app->add_option("--adam-beta2", o.adam_beta2, "Of AdamW")->capture_default_str()->group(optimiser);
+  app->add_option("--adam-epsilon", o.adam_epsilon, "Of AdamW")->capture_default_str()->group(optimiser);
+  app->add_option("--seed", o.seed, "Of the order of records")->capture_default_str()->group(optimiser);
+
+  const char* lengths = "Lengths";
+  app->add_option("--max-length", o.max_length, "Tokens of prompt and response; 0: the model's context")
+      ->capture_default_str()
+      ->group(lengths);
+  app->add_option("--too-long", o.too_long,
+                  "A record past it: refuse, drop, or cut the middle of its context")
+      ->check(CLI::IsMember({"refuse", "drop", "middle"}))
+      ->capture_default_str()
+      ->group(lengths);
+  app->add_flag("--keep-equal,!--no-keep-equal", o.keep_equal,
+                "Keep records whose two responses are the same")
+      ->group(lengths);
+
+  const char* run = "Run";
+  app->add_option("--eval-every", o.eval_every, "Steps between evaluations on --eval-data")
+      ->capture_default_str()
+      ->group(run);
+  app->add_option("--save-every", o.save_every, "Steps between checkpoints")
+      ->capture_default_str()
+      ->group(run);
+  app->add_option("--keep-last", o.keep_last, "Checkpoints kept besides the best")
+      ->capture_default_str()
+      ->group(run);
+  app->add_option("--on-save-error", o.on_save_error, "stop, or warn and train on")
+      ->check(CLI::IsMember({"stop", "warn"}))
+      ->capture_default_str()
+      ->group(run);
+  app->add_flag("--resume,!--no-resume", o.resume, "Go on from the newest complete checkpoint in --out")
+      ->group(run);
+  app->add_option("--allow-change", o.allow_change, "A setting that may differ on --resume; may be repeated")
+      ->group(run);
+  app->add_flag("--dry-run", o.dry_run, "Show the resolved options and token statistics, do not train")
+      ->group(run);
+  app->add_flag("--recompute,!--no-recompute", o.recompute,
+                "Compute layers again in the backward pass: less memory")
+      ->group(run);
+  app->add_flag("--share-prefix,!--no-share-prefix", o.share_prefix,
+                "Read the prompt of two responses once [on]")
+      ->group(run);
+  app->add_option("--threads", o.threads, "0: as many as the machine has")->capture_default_str()->group(run);
+  commands.push_back(
+      {app, [options](const Console& console) { return run_train(*options, train_console(console)); }, true});
+}
+
+void add_score(CLI::App& program, Commands& commands) {
+  const auto options = std::make_shared<ScoreCommandOptions>();
+  ScoreCommandOptions& o = *options;
+  CLI::App* app =
+      add_command(program, "score", "Add a model's log-probabilities to preference records",
+                  "  solopo score --model SmolLM2.gguf --in pairs.jsonl --out scored.jsonl\n"
+                  "  solopo score --model models/base --in trl.jsonl --template plain --out scored.jsonl\n");
+  add_path(*app, "--model", o.model, "A Hugging Face folder or a GGUF file")->required();
+  add_path(*app, "--in", o.in, "Preference records, JSON Lines: ours or TRL's")->required();
+  add_path(*app, "--out", o.out, "The same records, with ref_chosen_logps and the like")->required();
+  app->add_option("--template", o.chat_template,
+                  "Chat template: chatml, llama3, qwen or plain [the model's own]");
+  app->add_option("--max-length", o.max_length, "Tokens of prompt and response; 0: the model's context")
+      ->capture_default_str();
+  app->add_option("--too-long", o.too_long,
+                  "A record past it: refuse, drop, or cut the middle of its context")
+      ->check(CLI::IsMember({"refuse", "drop", "middle"}))
+      ->capture_default_str();
+  app->add_option("--max-bad", o.max_bad, "Unreadable lines to pass over before giving up")
+      ->capture_default_str();
+  app->add_option("--threads", o.threads, "0: as many as the machine has")->capture_default_str();
+  commands.push_back(
+      {app, [options](const Console& console) { return run_score(*options, train_console(console)); }, true});
+}
+
+}  // namespace
+
+void add_train_commands(CLI::App& program, Commands& commands) {
+  add_train(program, commands);
+  add_score(program, commands);
+}
+
+}  // namespace solopo::cli

@@ -1,0 +1,299 @@
+#include "eval.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <ostream>
+#include <utility>
+
+#include "answer_match.hpp"
+#include "context_builder.hpp"
+#include "eval_summary.hpp"
+#include "manifest.hpp"
+#include "progress.hpp"
+#include "solopo/io/atomic_file.hpp"
+#include "solopo/io/sha256.hpp"
+#include "solopo/kernels/parallel.hpp"
+#include "solopo/model/decoder.hpp"
+#include "solopo/model/language_model.hpp"
+#include "solopo/train/process_memory.hpp"
+#include "usage_error.hpp"
+#include "version.hpp"
+
+namespace solopo::cli {
+namespace {
+
+// One prompt to answer.
+struct Task {
+  std::size_t question = 0;  // place in EvalResult::questions
+  std::vector<std::int32_t> prompt;
+};
+
+void check(const EvalOptions& options) {
+  std::string problems;
+  const auto problem = [&](const std::string& text) { problems += (problems.empty() ? "" : "\n") + text; };
+  if (options.lengths.empty()) problem("--lengths needs at least one length");
+  for (std::size_t i = 0; i < options.lengths.size(); ++i) {
+    if (options.lengths[i] < 0) problem("--lengths: a length cannot be negative");
+    if (std::count(options.lengths.begin(), options.lengths.end(), options.lengths[i]) > 1)
+      problem("--lengths: " + std::to_string(options.lengths[i]) + " stands there twice");
+  }
+  if (options.questions.size() != 1 && options.questions.size() != options.lengths.size()) {
+    problem(fmt::format("--questions has {} numbers for {} lengths; give one, or one for each",
+                        options.questions.size(), options.lengths.size()));
+  }
+  for (const std::int64_t n : options.questions) {
+    if (n < 1) problem("--questions must be at least 1");
+  }
+  if (options.max_new_tokens < 1) problem("--max-new-tokens must be at least 1");
+  if (options.threads < 0) problem("--threads cannot be negative");
+  if (!options.split.by.empty() && !options.split_from.empty())
+    problem("--split-by and --split-from exclude each other");
+  if (!problems.empty()) throw UsageError(problems);
+}
+
+std::int64_t questions_at(const EvalOptions& options, std::size_t i) {
+  return options.questions[options.questions.size() == 1 ? 0 : i];
+}
+
+io::Json settings_of(const EvalOptions& options, const ReadReport& report, double own_share) {
+  io::Json depths = nullptr;
+  if (!options.depths.empty()) depths = options.depths;
+  io::Json split = nullptr;
+  if (!options.split_from.empty())
+    split = {{"from", options.split_from.string()}, {"part", options.split.part}};
+  if (!options.split.by.empty()) {
+    split = {{"by", options.split.by},
+             {"train", options.split.train},
+             {"test", options.split.test},
+             {"part", options.split.part}};
+  }
+  return {{"qa", options.qa.string()},
+          {"qa_sha256", report.sha256},
+          {"format", options.format},
+          {"template", options.template_name.empty() ? "the model's own" : options.template_name},
+          {"split", split},
+          {"distractors", options.distractors.string()},
+          {"pooled", options.pooled},
+          {"own_share", own_share},
+          {"lengths", options.lengths},
+          {"questions", options.questions},
+          {"depths", depths},
+          {"seed", options.seed},
+          {"max_new_tokens", options.max_new_tokens},
+          {"prompt_format", to_json(options.prompt)}};
+}
+
+std::vector<Question> chosen_questions(QaFile& file, const EvalOptions& options) {
+  if (options.split_from.empty()) return select_split(std::move(file.questions), options.split);
+  const Split split = read_split(options.split_from);
+  return select_groups(std::move(file.questions), options.split.part == "train" ? split.train : split.test);
+}
+
+// The answers of a model, asked one prompt after the other.
+class Examiner {
+ public:
+  Examiner(const LanguageModel& model, const text::ChatTemplate& chat, const EvalOptions& options)
+      : model_(model),
+        options_(options),
+        end_(text::end_of_turn(model.tokenizer, chat)),
+        decoder_(model.weights) {}
+
+  void ask(const Task& task, const EvalQuestion& question, EvalRow& row) {
+    decoder_.read_prompt(task.prompt);
+    const Generated answer =
+        decoder_.generate({.max_new_tokens = options_.max_new_tokens, .stop_tokens = {end_}}).front();
+    row.answer = model_.tokenizer.decode(answer.tokens);
+    row.finished = answer.stopped;
+    row.correct = contains_answer(row.answer, question.answers);
+    const std::vector<std::int32_t> gold = gold_response(question);
+    row.gold_tokens = static_cast<std::int64_t>(gold.size());
+    row.gold_logp_per_token = decoder_.response_logp(gold) / static_cast<double>(gold.size());
+    if (!std::isfinite(row.gold_logp_per_token)) {
+      throw NonFiniteError(options_.model.string() + ": the log-probability of the answer to question '" +
+                           printable(question.id) +
+                           "' is not finite; are there NaN weights? See 'solopo inspect'");
+    }
+  }
+
+ private:
+  [[nodiscard]] std::vector<std::int32_t> gold_response(const EvalQuestion& question) const {
+    std::vector<std::int32_t> ids =
+        model_.tokenizer.encode(render_answer(options_.prompt, question.answers.front()));
+    ids.push_back(end_);
+    return ids;
+  }
+  const LanguageModel& model_;
+  const EvalOptions& options_;
+  std::int32_t end_;
+  Decoder decoder_;
+};
+
+}  // namespace
+
+int run_eval(const EvalOptions& given, const Console& console) {
+  check(given);
+  EvalOptions options = given;
+  // Lengths ascend; the numbers of questions go with them.
+  std::vector<std::pair<std::int64_t, std::int64_t>> plan;
+  for (std::size_t i = 0; i < given.lengths.size(); ++i)
+    plan.emplace_back(given.lengths[i], questions_at(given, i));
+  std::sort(plan.begin(), plan.end());
+  options.lengths.clear();
+  options.questions.clear();
+  for (const auto& [length, questions] : plan) {
+    options.lengths.push_back(length);
+    options.questions.push_back(questions);
+  }
+  if (options.threads > 0) kernels::set_thread_count(static_cast<int>(options.threads));
+  std::optional<io::AtomicFile> file_out;  // a path that cannot be written shows before the work
+  if (!options.out.empty()) file_out.emplace(options.out);
+
+  const ModelText text = load_model_text(options.model);
+  const text::ChatTemplate chat = options.template_name.empty()
+                                      ? text.chat
+                                      : text::parse_chat_template(options.template_name, text.tokenizer);
+  const std::int64_t context = text.config.max_position_embeddings;
+  std::string too_long;
+  for (const std::int64_t length : options.lengths) {
+    if (length + options.max_new_tokens > context)
+      too_long += (too_long.empty() ? "" : ", ") + std::to_string(length);
+  }
+  if (!too_long.empty()) {
+    throw UsageError(fmt::format("--lengths {}: with {} new tokens this is past the {} tokens that {} reads",
+                                 too_long, options.max_new_tokens, context, options.model.string()));
+  }
+
+  QaFile qa = load_questions(options.qa, parse_qa_format(options.format), options.read, console.log);
+  const double own_share = options.own_share.value_or(default_own_share(parse_qa_format(options.format)));
+  EvalResult result{.model = options.model.string(),
+                    .command = options.command,
+                    .settings = settings_of(options, qa.report, own_share),
+                    .machine = machine_info(),
+                    .questions = {},
+                    .lengths = {}};
+  const std::vector<Question> questions = seeded_order(chosen_questions(qa, options), options.seed);
+  std::vector<Paragraph> extra;
+  if (!options.distractors.empty()) extra = read_distractors(options.distractors);
+  ContextBuilder builder(questions, extra, token_counter(text.tokenizer, chat),
+                         {.seed = options.seed,
+                          .depths = options.depths,
+                          .pooled = options.pooled,
+                          .own_share = own_share,
+                          .format = options.prompt});
+
+  // All contexts, before the weights are loaded.
+  std::int64_t smallest = 0, wanted = 0, left_out = 0;
+  for (const std::int64_t length : options.lengths) {
+    if (length > 0 && (smallest == 0 || length < smallest)) smallest = length;
+  }
+  for (const std::int64_t n : options.questions) wanted = std::max(wanted, n);
+  std::vector<std::vector<Task>> tasks(options.lengths.size());
+  std::vector<io::Sha256> digests(options.lengths.size());
+  std::vector<std::int64_t> short_of(options.lengths.size(), 0);
+  for (const std::int64_t length : options.lengths)
+    result.lengths.push_back({.length = length, .contexts_sha256 = "", .rows = {}});
+  for (const Question& question : questions) {
+    const auto place = static_cast<std::int64_t>(result.questions.size());
+    if (place == wanted) break;
+    const std::optional<Context> evidence = builder.build(question, 0);
+    const std::int64_t limit = smallest > 0 ? smallest : context - options.max_new_tokens;
+    if (!evidence || evidence->tokens > limit) {
+      ++left_out;
+      continue;
+    }
+    for (std::size_t l = 0; l < options.lengths.size(); ++l) {
+      if (place >= options.questions[l]) continue;
+      const std::optional<Context> built = builder.build(question, options.lengths[l]);
+      if (!built)
+        throw Error("question '" + printable(question.id) + "' fits a shorter context, but not this one");
+      short_of[l] += options.lengths[l] > 0 && 10 * built->tokens < 8 * options.lengths[l];
+      Task task{.question = static_cast<std::size_t>(place),
+                .prompt = text::encode_chat(text.tokenizer, chat, built->prompt, true)};
+      digests[l].update(task.prompt.data(), task.prompt.size() * sizeof(std::int32_t));
+      EvalRow row{.id = question.id,
+                  .length = options.lengths[l],
+                  .tokens = static_cast<std::int64_t>(task.prompt.size()),
+                  .depth = std::nullopt,
+                  .answer = ""};
+      if (built->distractors > 0) row.depth = built->depth;
+      result.lengths[l].rows.push_back(std::move(row));
+      tasks[l].push_back(std::move(task));
+    }
+    result.questions.push_back(
+        {.id = question.id, .question = question.question, .answers = question.answers});
+  }
+  if (result.questions.empty()) {
+    throw DataError("nothing_left", {.file = options.qa.string(), .field = {}},
+                    "no question's evidence fits the shortest length");
+  }
+  if (left_out > 0)
+    console.log << "left out: " << left_out << " questions whose evidence is over "
+                << (smallest > 0 ? smallest : context) << " tokens\n";
+  for (std::size_t l = 0; l < options.lengths.size(); ++l) {
+    const auto have = static_cast<std::int64_t>(result.lengths[l].rows.size());
+    result.lengths[l].contexts_sha256 = digests[l].hex();
+    if (have < options.questions[l])
+      console.log << "warning: length " << length_label(options.lengths[l]) << " has " << have
+                  << " questions, " << options.questions[l] << " were asked for\n";
+    if (short_of[l] > 0)
+      console.log << "warning: length " << length_label(options.lengths[l]) << ": " << short_of[l] << " of "
+                  << have << " contexts are under 80 % of it, since there are not enough distractors\n";
+  }
+
+  std::optional<EvalResult> against;
+  if (!options.against.empty()) {
+    against = read_eval(options.against);
+    require_comparable(*against, options.against.string(), result, options.model.string());
+  }
+
+  const LanguageModel model = load_model(options.model);
+  Examiner examiner(model, chat, options);
+  std::int64_t all_tokens = 0, tokens_done = 0;
+  for (const EvalLength& length : result.lengths) {
+    for (const EvalRow& row : length.rows) all_tokens += row.tokens;
+  }
+  Progress progress(console.log, console.terminal, "eval, tokens", all_tokens);
+  for (std::size_t l = 0; l < tasks.size(); ++l) {
+    const double begin = progress.seconds();
+    std::int64_t correct = 0;
+    for (std::size_t i = 0; i < tasks[l].size(); ++i) {
+      if (console.stopping()) {
+        progress.clear();
+        console.log << "stopped; nothing was written\n";
+        return console.stopped_code();
+      }
+      EvalRow& row = result.lengths[l].rows[i];
+      examiner.ask(tasks[l][i], result.questions[tasks[l][i].question], row);
+      correct += row.correct;
+      tokens_done += row.tokens;
+      progress.update(tokens_done,
+                      fmt::format("length {}: {}/{} correct", length_label(row.length), correct, i + 1));
+    }
+    result.lengths[l].seconds = progress.seconds() - begin;
+  }
+  result.seconds = progress.seconds();
+  result.peak_memory_bytes = peak_process_bytes();
+  progress.clear();
+
+  io::Json json = to_json(result);
+  print_summary(result, console.out);
+  if (against) {
+    const auto differences =
+        compare(*against, options.against.string(), result, options.model.string(), {.seed = options.seed});
+    console.out << '\n';
+    print_differences(differences, options.against.string(), options.model.string(), console.out);
+    json["against"] = {{"file", options.against.string()}, {"model", against->model}, {"differences", {}}};
+    for (const PairedLength& d : differences) json["against"]["differences"].push_back(to_json(d));
+  }
+  if (file_out) {
+    file_out->write(io::dump_json(json, 1) + "\n");
+    file_out->commit();
+    console.log << options.out.string() << ": " << result.questions.size() << " questions, "
+                << format_duration(result.seconds) << "\n";
+  }
+  return 0;
+}
+
+}  // namespace solopo::cli
