@@ -60,8 +60,9 @@ inline void check_same_run(const RunIdentity& saved, const RunIdentity& current,
   };
   for (const auto& [key, value] : saved) compare(key);
   for (const auto& [key, value] : current) {
-    if (std::none_of(saved.begin(), saved.end(), [&](const auto& entry) { return entry.first == key; }))
-      compare(key);
+    // Named in the capture: clang 14 cannot capture a structured binding.
+    const auto has_key = [&name = key](const auto& entry) { return entry.first == name; };
+    if (std::none_of(saved.begin(), saved.end(), has_key)) compare(key);
   }
   if (!differences.empty()) throw ResumeError(std::move(differences));
 }
