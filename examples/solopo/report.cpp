@@ -14,6 +14,7 @@
 #include "solopo/io/jsonl_writer.hpp"
 #include "svg_chart.hpp"
 #include "text_file.hpp"
+#include "text_table.hpp"
 #include "usage_error.hpp"
 
 namespace solopo::cli {
@@ -60,6 +61,39 @@ std::vector<ReportComparison> comparisons_of(const std::vector<ReportModel>& mod
     }
   }
   return out;
+}
+
+// The headline table in plain text.
+void print_table(const std::vector<ReportModel>& models, const std::vector<ReportRun>& runs,
+                 std::ostream& out) {
+  std::set<std::int64_t> lengths;
+  for (const ReportModel& model : models) {
+    for (const LengthSummary& s : model.summary) lengths.insert(s.length);
+  }
+  std::vector<std::string> head{"accuracy % [95 %]"};
+  for (const std::int64_t length : lengths) head.push_back(length_label(length));
+  head.insert(head.end(), {"training", "peak memory"});
+  TextTable table(std::move(head));
+  for (const ReportModel& model : models) {
+    std::vector<std::string> row{model.name};
+    for (const std::int64_t length : lengths) {
+      std::string cell = "-";
+      for (const LengthSummary& s : model.summary) {
+        const Interval& a = s.all.accuracy;
+        if (s.length == length)
+          cell = fmt::format("{:.1f} [{:.1f}, {:.1f}]", 100 * a.value, 100 * a.low, 100 * a.high);
+      }
+      row.push_back(std::move(cell));
+    }
+    const auto run =
+        std::find_if(runs.begin(), runs.end(), [&](const ReportRun& r) { return r.log.name == model.name; });
+    const bool trained = run != runs.end();
+    row.push_back(trained ? fmt::format("{:.0f} s", run->log.largest("seconds")) : "-");
+    row.push_back(trained ? fmt::format("{:.0f} MiB", run->log.largest("peak_memory_bytes") / 1048576.0)
+                          : "-");
+    table.add(std::move(row));
+  }
+  table.print(out);
 }
 
 std::string page(const ReportOptions& options, const std::vector<ReportModel>& models,
@@ -123,6 +157,7 @@ void run_report(const ReportOptions& options, const Console& console) {
     console.log << options.metrics_out.string() << ": " << out.records() << " lines of " << runs.size()
                 << " runs\n";
   }
+  if (!models.empty()) print_table(models, runs, console.out);
   if (options.out.empty()) return;
   const auto comparisons = comparisons_of(models, options);
   const io::WrittenFile written =

@@ -33,7 +33,7 @@ struct ReportOptions {
 // "name=file"; UsageError when it is not of that form.
 NamedFile parse_named_file(const std::string& text);
 
-// UsageError, DataError, IoError; nothing is written when it throws.
+// Also prints the table of results. UsageError, DataError, IoError; nothing is written when it throws.
 void run_report(const ReportOptions& options, const Console& console);
 
 }  // namespace solopo::cli

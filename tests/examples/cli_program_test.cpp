@@ -1,0 +1,204 @@
+// The program as a user meets it: its exit codes, messages, configuration files and signals.
+#include <sys/wait.h>
+
+#include <array>
+#include <cstdio>
+#include <string>
+
+#include "catch.hpp"
+#include "cli_eval_fixture.hpp"
+
+namespace {
+
+struct Outcome {
+  int code = -1;
+  std::string text;  // standard output and error
+};
+
+Outcome solopo_run(const std::string& arguments) {
+  const std::string command = "NO_COLOR=1 '" SOLOPO_PROGRAM "' " + arguments + " 2>&1";
+  Outcome out;
+  FILE* pipe = ::popen(command.c_str(), "r");
+  REQUIRE(pipe != nullptr);
+  std::array<char, 4096> part{};
+  while (const std::size_t n = std::fread(part.data(), 1, part.size(), pipe)) out.text.append(part.data(), n);
+  const int status = ::pclose(pipe);
+  out.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return out;
+}
+
+bool has(const Outcome& outcome, const std::string& text) {
+  return outcome.text.find(text) != std::string::npos;
+}
+
+void write(const std::filesystem::path& path, const std::string& text) { solopo::io::write_file(path, text); }
+
+const char* const commands[] = {"data", "data build", "data synth", "data sample", "train",   "score",
+                                "eval", "compare",    "report",     "generate",    "inspect", "objectives"};
+
+}  // namespace
+
+TEST_CASE("--version names the instruction set, the matrix library, the threads and the compiler") {
+  const Outcome o = solopo_run("--version");
+  CHECK(o.code == 0);
+  for (const char* text :
+       {"solopo 0.1.0", "instruction set:", "compiled for", "matrix library:", "threads:", "compiler:"})
+    CHECK(has(o, text));
+}
+
+TEST_CASE("Every command has help with an example") {
+  for (const char* command : commands) {
+    const Outcome o = solopo_run(std::string(command) + " --help");
+    CAPTURE(command, o.text);
+    CHECK(o.code == 0);
+    CHECK((has(o, std::string("  solopo ") + command) || std::string(command) == "data"));
+  }
+}
+
+TEST_CASE("Wrong use ends with 2 and says what may have been meant") {
+  Outcome o = solopo_run("");
+  CHECK(o.code == 2);
+  o = solopo_run("trian");
+  CHECK(o.code == 2);
+  CHECK(has(o, "there is no command 'trian'; did you mean 'train'?"));
+  o = solopo_run("data bulid");
+  CHECK(o.code == 2);
+  CHECK(has(o, "there is no command 'bulid'; did you mean 'build'?"));
+  o = solopo_run("train --model m --data d --out o --bta 0.1");
+  CHECK(o.code == 2);
+  CHECK(has(o, "solopo train: error: there is no option --bta; did you mean '--beta'?"));
+  o = solopo_run("train --model m --data d --out o --beta x");
+  CHECK(o.code == 2);
+  CHECK(has(o, "--beta"));
+  o = solopo_run("data synth");
+  CHECK(o.code == 2);
+  CHECK(has(o, "--out is required"));
+  o = solopo_run("inspect something.txt");
+  CHECK(o.code == 2);
+}
+
+TEST_CASE("Several problems of an evaluation's options are told at once") {
+  const Outcome o = solopo_run("eval --model m --qa q --lengths 64,-1,64 --questions 1,2 --max-new-tokens 0");
+  CHECK(o.code == 2);
+  for (const char* text : {"negative", "twice", "2 numbers for 3 lengths", "--max-new-tokens"})
+    CHECK(has(o, text));
+}
+
+TEST_CASE("Bad data ends with 3, a bad model with 4, and both name the file") {
+  const ScratchFolder folder("codes");
+  write(folder / "bad.jsonl", "{\"id\": \n");
+  Outcome o = solopo_run("inspect " + (folder / "bad.jsonl").string());
+  CHECK(o.code == 3);
+  CHECK(has(o, "bad.jsonl:1"));
+  o = solopo_run("compare " + (folder / "bad.jsonl").string() + " " + (folder / "bad.jsonl").string());
+  CHECK(o.code == 2);  // the same name twice
+  o = solopo_run("compare a=" + (folder / "bad.jsonl").string() + " b=" + (folder / "none.json").string());
+  CHECK(o.code == 3);
+  write(folder / "bad.safetensors", "short");
+  o = solopo_run("inspect " + (folder / "bad.safetensors").string());
+  CHECK(o.code == 4);
+  CHECK(has(o, "bad.safetensors"));
+  o = solopo_run("inspect " + (folder / "none.gguf").string());
+  CHECK(o.code == 4);
+  o = solopo_run("generate --prompt x --model " + (folder / "none").string());
+  CHECK(o.code == 4);
+}
+
+TEST_CASE("A result that cannot be written ends with 1, and nothing is left") {
+  const ScratchFolder folder("unwritable");
+  const Outcome o = solopo_run("data synth --count 1 --out " + (folder / "no/such/folder/x.jsonl").string());
+  CHECK(o.code == 1);
+  CHECK(has(o, "x.jsonl"));
+  CHECK_FALSE(std::filesystem::exists(folder / "no"));
+}
+
+TEST_CASE("A YAML file gives options, and flags override it") {
+  const ScratchFolder folder("yaml");
+  const std::string out = (folder / "a.jsonl").string(), config = (folder / "c.yaml").string();
+  write(config, "count: 3   # questions\nseed: 5\nout: " + out + "\n");
+  Outcome o = solopo_run("data synth --config " + config);
+  CHECK(o.code == 0);
+  CHECK(has(o, "3 questions"));
+  o = solopo_run("data synth --count 2 --config " + config);
+  CHECK(o.code == 0);
+  CHECK(has(o, "2 questions"));
+  o = solopo_run("--config " + config + " data synth --count 4");
+  CHECK(o.code == 0);
+  CHECK(has(o, "4 questions"));
+}
+
+TEST_CASE("A YAML file may hold sections for several commands, and '_' is '-'") {
+  const ScratchFolder folder("sections");
+  const std::string out = (folder / "a.jsonl").string(), config = (folder / "c.yaml").string();
+  write(config, "data:\n  synth:\n    count: 3\n    out: " + out +
+                    "\ntrain:\n  max_steps: 7\n  stop_short_gradient: true\neval:\n  lengths: [0, 64]\n");
+  const Outcome o = solopo_run("data synth --config " + config);
+  CAPTURE(o.text);
+  CHECK(o.code == 0);
+  CHECK(has(o, "3 questions"));
+}
+
+TEST_CASE(
+    "An unknown key of a YAML file ends with 2, names file and line, and says what may have been meant") {
+  const ScratchFolder folder("yaml-bad");
+  const std::string config = (folder / "c.yaml").string();
+  write(config, "model: m\ndata: d\nout: o\nbta: 0.1\nstop_short_gradiant: true\n");
+  Outcome o = solopo_run("train --config " + config);
+  CHECK(o.code == 2);
+  CHECK(has(o, "c.yaml:4: 'solopo train' has no option 'bta'; did you mean 'beta'?"));
+  CHECK(has(
+      o,
+      "c.yaml:5: 'solopo train' has no option 'stop_short_gradiant'; did you mean 'stop-short-gradient'?"));
+  write(config, "train:\n  bta: 0.1\n");
+  o = solopo_run("train --config " + config);
+  CHECK(o.code == 2);
+  CHECK(has(o, "c.yaml:2"));
+  write(config, "alpha: 1\nalpha: 2\n");
+  CHECK(solopo_run("train --config " + config).code == 2);
+  write(config, "alpha: [1\n");
+  o = solopo_run("train --config " + config);
+  CHECK(o.code == 2);
+  CHECK(has(o, "not YAML"));
+  write(config, "- alpha\n");
+  CHECK(solopo_run("train --config " + config).code == 2);
+  CHECK(solopo_run("train --config " + (folder / "none.yaml").string()).code == 2);
+}
+
+TEST_CASE("Requirements count options of the YAML file, and wrong values there are refused") {
+  const ScratchFolder folder("yaml-values");
+  const std::string config = (folder / "c.yaml").string();
+  write(config, "out: " + (folder / "a.jsonl").string() + "\ncount: many\n");
+  Outcome o = solopo_run("data synth --config " + config);
+  CHECK(o.code == 2);
+  CHECK(has(o, "--count"));
+  write(config, "count: 1\n");
+  o = solopo_run("data synth --config " + config);
+  CHECK(o.code == 2);
+  CHECK(has(o, "--out is required"));
+}
+
+TEST_CASE("The list of objectives has the paper's defaults") {
+  const Outcome o = solopo_run("objectives");
+  CHECK(o.code == 0);
+  for (const char* text :
+       {"solopo:dpo", "solopo:simpo", "solopo:orpo", "longpo", "alpha 3", "arXiv 2505.11166"})
+    CHECK(has(o, text));
+}
+
+TEST_CASE("compare and report run on results alone") {
+  const ScratchFolder folder("compare");
+  write_eval(folder / "start.json", made_up_eval("start", 20, 8));
+  write_eval(folder / "solo.json", made_up_eval("solo", 20, 13));
+  const std::string start = (folder / "start.json").string(), solo = (folder / "solo.json").string();
+  Outcome o = solopo_run("compare " + start + " " + solo + " --out " + (folder / "d.json").string());
+  CHECK(o.code == 0);
+  CHECK(has(o, "solo minus start"));
+  CHECK(has(o, "+25.0 [+5.0, +45.0]"));
+  CHECK(std::filesystem::exists(folder / "d.json"));
+  o = solopo_run("report --eval start=" + start + " --eval solo=" + solo + " --out " +
+                 (folder / "r.html").string());
+  CHECK(o.code == 0);
+  CHECK(std::filesystem::exists(folder / "r.html"));
+  o = solopo_run("report --eval start=" + start + " --title x");
+  CHECK(o.code == 2);
+}
