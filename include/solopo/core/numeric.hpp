@@ -43,8 +43,8 @@ SOLOPO_HD inline T log1mexp(T x) noexcept {
   return x > minus_ln2 ? log(-expm1(x)) : log1p(-exp(x));
 }
 
-// a - b, and exactly 0 when a equals b. Written out, a difference of two products may be fused by the compiler
-// into the one product's rounding error, which the absolute value would turn into a full gradient.
+// a - b, and exactly 0 when a equals b. Written out, a difference of two products may be fused by the
+// compiler into the one product's rounding error, which the absolute value would turn into a full gradient.
 template <class T>
 SOLOPO_HD constexpr T exact_difference(const T& a, const T& b) noexcept {
   if constexpr (std::floating_point<T>) {
