@@ -1,1 +1,85 @@
 #include "score_command.hpp"
+
+#include "solopo/io/jsonl.hpp"
+#include "solopo/train/collate.hpp"
+#include "solopo/train/pair_pass.hpp"
+#include "train_plan.hpp"
+#include "train_progress.hpp"
+#include "usage_error.hpp"
+
+namespace solopo::cli {
+namespace {
+
+void check(const ScoreCommandOptions& o) {
+  std::vector<std::string> problems;
+  const auto need = [&](const char* flag, const std::filesystem::path& path) {
+    std::error_code error;
+    if (path.empty() || !std::filesystem::exists(path, error)) {
+      problems.push_back(fmt::format("{}: there is no '{}'", flag, path.string()));
+    }
+  };
+  need("--model", o.model);
+  need("--in", o.in);
+  if (o.out.empty()) problems.emplace_back("--out: is missing");
+  if (!find_too_long(o.too_long)) {
+    problems.push_back(
+        fmt::format("--too-long: '{}' is not one of refuse, drop, middle", printable(o.too_long)));
+  }
+  if (o.max_length != 0 && o.max_length < 2) problems.emplace_back("--max-length: must be 2 or more, or 0");
+  if (o.max_bad < 0) problems.emplace_back("--max-bad: must be 0 or more");
+  if (o.threads < 0) problems.emplace_back("--threads: must be 0 or more");
+  if (!problems.empty()) throw UsageError(fmt::format("{}", fmt::join(problems, "\n")));
+}
+
+}  // namespace
+
+int run_score(const ScoreCommandOptions& options, const TrainConsole& console) {
+  check(options);
+  kernels::set_thread_count(static_cast<int>(options.threads));
+  const ModelText text = [&] {
+    ModelText read = load_model_text(options.model);
+    read.chat = choose_template(options.chat_template, read);
+    return read;
+  }();
+  constexpr Needs pair = Needs::chosen | Needs::rejected;
+  const RecordFile file = read_records(options.in, record_encoder(text.tokenizer, text.chat),
+                                       {.needs = pair,
+                                        .max_length = choose_max_length(options.max_length, text.config),
+                                        .too_long = *find_too_long(options.too_long),
+                                        .keep_equal = true,
+                                        .read_extra = true,
+                                        .max_bad = static_cast<std::size_t>(options.max_bad)});
+  TrainProgress progress(console);
+  console.log << describe_records(options.in.string(), file) << std::flush;
+  io::JsonlWriter out(options.out);
+
+  const LanguageModel model = load_model(options.model);
+  Llama<float> scorer(model.weights);
+  for (std::size_t i = 0; i < file.records.size(); ++i) {
+    if (console.stop_signal && console.stop_signal->load() != 0) return 128 + console.stop_signal->load();
+    const PreferenceRecord& record = file.records[i];
+    const Needs needs = record.prompt_long.empty() ? pair : pair | Needs::chosen_long | Needs::rejected_long;
+    const Collated batch = collate(record, {.needs = needs}, Side::policy);
+    const std::vector<float> logps = scorer.response_logps(batch.sequences);
+    io::Json line = file.lines[i];
+    for (std::size_t r = 0; r < 4; ++r) {
+      if (batch.responses[r] < 0) continue;
+      const float logp = logps[static_cast<std::size_t>(batch.responses[r])];
+      const std::string name = role_names[r];
+      if (!std::isfinite(logp)) {
+        throw NonFiniteError("log-probability of " + name + " of record '" + printable(record.id) + "' is " +
+                             std::to_string(logp));
+      }
+      line["ref_" + (r < 2 ? name + "_logps" : std::string(role_names[r - 2]) + "_logps_long")] = logp;
+    }
+    line["chosen_tokens"] = record.chosen.size();
+    line["rejected_tokens"] = record.rejected.size();
+    out.write(line);
+    progress.count("scored", i + 1, file.records.size());
+  }
+  out.commit();
+  progress.say(fmt::format("scored {} records; written to {}", file.records.size(), options.out.string()));
+  return 0;
+}
+
+}  // namespace solopo::cli

@@ -1,5 +1,8 @@
 # The train and score commands, without the parsing of their options.
-add_library(solopo_train STATIC ${CMAKE_CURRENT_LIST_DIR}/train_command.cpp
-                                ${CMAKE_CURRENT_LIST_DIR}/score_command.cpp)
+add_library(solopo_train STATIC
+  ${CMAKE_CURRENT_LIST_DIR}/score_command.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/train_command.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/train_plan.cpp)
 target_include_directories(solopo_train PUBLIC ${CMAKE_CURRENT_LIST_DIR})
-target_link_libraries(solopo_train PUBLIC solopo::llama PRIVATE solopo_warnings)
+find_package(fmt REQUIRED)
+target_link_libraries(solopo_train PUBLIC solopo::llama fmt::fmt PRIVATE solopo_warnings)

@@ -48,6 +48,7 @@ struct TrainerOptions {
   std::size_t keep_last = 2;
   SaveFailure save_failure = SaveFailure::stop;
   std::filesystem::path folder;  // for checkpoints, must exist; empty: none are written
+  bool lock = true;              // false: the caller holds the folder's RunLock
   ModelWriter write_model;       // unset: checkpoints hold the bare model.safetensors
   bool resume = false;           // from the newest complete checkpoint in `folder`, if any
   RunIdentity identity;          // what else makes this run the same: objective's numbers, model, tokenizer
@@ -93,7 +94,7 @@ class Trainer {
   TrainResult run() {
     std::optional<RunLock> lock;
     if (!options_.folder.empty()) {
-      lock.emplace(options_.folder);
+      if (options_.lock) lock.emplace(options_.folder);
       if (options_.resume) {
         resume();
       } else if (!list_checkpoints(options_.folder).empty()) {

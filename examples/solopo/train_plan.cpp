@@ -1,0 +1,304 @@
+#include "train_plan.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "solopo/core/closest_name.hpp"
+#include "usage_error.hpp"
+
+namespace solopo::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Whether files can be made at `folder`, which may not be there yet.
+bool writable(fs::path folder) {
+  std::error_code error;
+  folder = fs::absolute(folder, error);
+  while (!fs::exists(folder, error) && folder.has_parent_path() && folder != folder.parent_path()) {
+    folder = folder.parent_path();
+  }
+  return fs::is_directory(folder, error) && ::access(folder.c_str(), W_OK | X_OK) == 0;
+}
+
+ObjectiveOptions objective_options(const TrainCommandOptions& o) {
+  ObjectiveOptions out{.beta = o.beta,
+                       .gamma = o.gamma,
+                       .lambda = o.lambda,
+                       .alpha = o.alpha,
+                       .label_smoothing = o.label_smoothing};
+  if (o.distance) out.distance = *o.distance;
+  if (o.scope) out.scope = *o.scope;
+  out.stop_short_gradient = o.stop_short_gradient;
+  return out;
+}
+
+void check_paths(const TrainCommandOptions& o, std::vector<std::string>& problems) {
+  const auto need = [&](const char* flag, const fs::path& path, bool may_be_folder) {
+    std::error_code error;
+    if (path.empty()) {
+      problems.push_back(fmt::format("{}: is missing", flag));
+    } else if (!fs::exists(path, error)) {
+      problems.push_back(fmt::format("{}: there is no {}", flag, path.string()));
+    } else if (!may_be_folder && fs::is_directory(path, error)) {
+      problems.push_back(fmt::format("{}: {} is a folder", flag, path.string()));
+    } else if (::access(path.c_str(), R_OK) != 0) {
+      problems.push_back(fmt::format("{}: {} cannot be read", flag, path.string()));
+    }
+  };
+  need("--model", o.model, true);
+  need("--data", o.data, false);
+  if (!o.eval_data.empty()) need("--eval-data", o.eval_data, false);
+  if (o.out.empty()) {
+    problems.emplace_back("--out: is missing");
+  } else if (std::error_code error; fs::exists(o.out, error) && !fs::is_directory(o.out, error)) {
+    problems.push_back(fmt::format("--out: {} is a file, a folder is needed", o.out.string()));
+  } else if (!writable(o.out)) {
+    problems.push_back(fmt::format("--out: {} cannot be written", o.out.string()));
+  }
+}
+
+void check_objective(const TrainCommandOptions& o, std::vector<std::string>& problems) {
+  const ObjectiveEntry* entry = nullptr;
+  try {
+    entry = &find_objective(o.objective);
+  } catch (const ArgumentError& error) {
+    problems.push_back(std::string("--") + error.what());
+  }
+  const std::optional<TrainContext> context = find_train_context(o.context);
+  if (!context || *context == TrainContext::longpo) {
+    problems.push_back(
+        fmt::format("--context: '{}' is not one of short, long, expand", printable(o.context)));
+  }
+  if (!entry) return;
+  try {
+    static_cast<void>(resolve_options(*entry, objective_options(o)));
+  } catch (const ArgumentError& error) {
+    std::string what = error.what();
+    const std::size_t end = std::min(what.find(':'), what.size());
+    std::replace(what.begin(), what.begin() + static_cast<std::ptrdiff_t>(end), '_', '-');
+    problems.push_back("--" + what);
+  }
+  if (context && *context != TrainContext::short_prompt) {
+    if (entry->needs_long_prompt) {
+      problems.push_back(
+          fmt::format("--context: {} reads both prompts itself, leave it at short", o.objective));
+    }
+    if (entry->policy_long_reference_short) {
+      problems.push_back(fmt::format("--context: {} sets its own contexts, leave it at short", o.objective));
+    }
+  }
+}
+
+void check_numbers(const TrainCommandOptions& o, std::vector<std::string>& problems) {
+  const auto require = [&](bool good, const char* flag, const std::string& value, const char* rule) {
+    if (!good) problems.push_back(fmt::format("{}: {} must be {}", flag, value, rule));
+  };
+  const auto real = [&](const char* flag, double value, bool good, const char* rule) {
+    require(good && std::isfinite(value), flag, fmt::format("{}", value), rule);
+  };
+  const auto whole = [&](const char* flag, std::int64_t value, std::int64_t least) {
+    require(value >= least, flag, std::to_string(value), fmt::format("{} or more", least).c_str());
+  };
+  real("--lr", o.lr, o.lr > 0, "above 0");
+  real("--warmup", o.warmup, o.warmup >= 0, "0 or more");
+  real("--min-lr-ratio", o.min_lr_ratio, o.min_lr_ratio >= 0 && o.min_lr_ratio <= 1, "in [0, 1]");
+  if (o.max_steps == 0) real("--epochs", o.epochs, o.epochs > 0, "above 0");
+  whole("--max-steps", o.max_steps, 0);
+  whole("--batch-size", o.batch_size, 1);
+  real("--clip", o.clip, o.clip >= 0, "0 or more");
+  real("--weight-decay", o.weight_decay, o.weight_decay >= 0, "0 or more");
+  real("--adam-beta1", o.adam_beta1, o.adam_beta1 >= 0 && o.adam_beta1 < 1, "in [0, 1)");
+  real("--adam-beta2", o.adam_beta2, o.adam_beta2 >= 0 && o.adam_beta2 < 1, "in [0, 1)");
+  real("--adam-epsilon", o.adam_epsilon, o.adam_epsilon > 0, "above 0");
+  require(o.max_length == 0 || o.max_length >= 2, "--max-length", std::to_string(o.max_length),
+          "2 or more, or 0");
+  whole("--max-bad", o.max_bad, 0);
+  whole("--eval-every", o.eval_every, 1);
+  whole("--save-every", o.save_every, 1);
+  whole("--keep-last", o.keep_last, 1);
+  whole("--threads", o.threads, 0);
+}
+
+void check_names(const TrainCommandOptions& o, std::vector<std::string>& problems) {
+  const auto one_of = [&](const char* flag, const std::string& value,
+                          std::initializer_list<std::string_view> known) {
+    if (std::find(known.begin(), known.end(), value) != known.end()) return;
+    const std::vector<std::string_view> names(known);
+    problems.push_back(fmt::format("{}: '{}' is not one of {}{}", flag, printable(value),
+                                   fmt::join(names, ", "), suggestion(value, names)));
+  };
+  one_of("--schedule", o.schedule, {"constant", "linear", "cosine"});
+  one_of("--too-long", o.too_long, {"refuse", "drop", "middle"});
+  one_of("--on-save-error", o.on_save_error, {"stop", "warn"});
+  if (!o.chat_template.empty()) one_of("--template", o.chat_template, {"plain", "chatml", "llama3", "qwen"});
+}
+
+std::string token_line(const char* name, const std::vector<PreferenceRecord>& records,
+                       std::vector<std::int32_t> PreferenceRecord::*member) {
+  std::vector<std::size_t> counts;
+  std::size_t sum = 0;
+  for (const PreferenceRecord& record : records) {
+    if ((record.*member).empty()) continue;
+    counts.push_back((record.*member).size());
+    sum += counts.back();
+  }
+  if (counts.empty()) return "";
+  std::sort(counts.begin(), counts.end());
+  const auto percentile = [&](std::size_t percent) {
+    return counts[(counts.size() * percent + 99) / 100 - 1];
+  };
+  return fmt::format("  {:<12} tokens: min {}, median {}, p95 {}, max {}, sum {}\n", name, counts.front(),
+                     percentile(50), percentile(95), counts.back(), sum);
+}
+
+}  // namespace
+
+std::vector<std::string> train_option_problems(const TrainCommandOptions& options) {
+  std::vector<std::string> problems;
+  check_paths(options, problems);
+  check_objective(options, problems);
+  check_numbers(options, problems);
+  check_names(options, problems);
+  return problems;
+}
+
+text::ChatTemplate choose_template(const std::string& name, const ModelText& text) {
+  return name.empty() ? text.chat : text::parse_chat_template(name, text.tokenizer);
+}
+
+std::size_t choose_max_length(std::int64_t wanted, const LlamaConfig& config) {
+  const std::int64_t context = config.max_position_embeddings;
+  if (wanted > context) {
+    throw UsageError(
+        fmt::format("--max-length: {} is past the model's context of {} tokens", wanted, context));
+  }
+  return static_cast<std::size_t>(wanted > 0 ? wanted : context);
+}
+
+TrainPlan make_train_plan(const TrainCommandOptions& o) {
+  TrainPlan plan{.text = load_model_text(o.model), .objective = {}, .records = {}, .eval = {}, .trainer = {}};
+  plan.text.chat = choose_template(o.chat_template, plan.text);
+  plan.entry = &find_objective(o.objective);
+  plan.objective = resolve_options(*plan.entry, objective_options(o));
+  plan.context =
+      plan.entry->policy_long_reference_short ? TrainContext::longpo : *find_train_context(o.context);
+  plan.max_length = choose_max_length(o.max_length, plan.text.config);
+
+  const RecordEncoder encoder = record_encoder(plan.text.tokenizer, plan.text.chat);
+  const RecordOptions reading{.needs = plan.entry->make(plan.entry->name, plan.objective).needs(),
+                              .context = plan.context,
+                              .max_length = plan.max_length,
+                              .too_long = *find_too_long(o.too_long),
+                              .keep_equal = o.keep_equal,
+                              .max_bad = static_cast<std::size_t>(o.max_bad)};
+  plan.records = read_records(o.data, encoder, reading);
+  if (!o.eval_data.empty()) plan.eval = read_records(o.eval_data, encoder, reading);
+
+  TrainerOptions& t = plan.trainer;
+  t.batch_size = static_cast<std::size_t>(o.batch_size);
+  t.length = run_length(plan.records.records.size(), t.batch_size, o.epochs, o.max_steps);
+  t.schedule = {.peak = o.lr,
+                .shape = *find_schedule_shape(o.schedule),
+                .warmup_steps = 0,
+                .steps = t.length.steps,
+                .minimum_ratio = o.min_lr_ratio};
+  try {
+    t.schedule.warmup_steps = warmup_steps(o.warmup, t.length.steps);
+  } catch (const ArgumentError& error) {
+    throw UsageError(std::string("--") + error.what());
+  }
+  t.adamw = {.beta1 = o.adam_beta1,
+             .beta2 = o.adam_beta2,
+             .epsilon = o.adam_epsilon,
+             .weight_decay = o.weight_decay};
+  t.clip = o.clip;
+  t.seed = o.seed;
+  t.context = plan.context;
+  t.share_prefix = o.share_prefix;
+  t.eval_every = o.eval_data.empty() ? 0 : o.eval_every;
+  t.save_every = o.save_every;
+  t.keep_last = static_cast<std::size_t>(o.keep_last);
+  t.save_failure = o.on_save_error == "warn" ? SaveFailure::warn : SaveFailure::stop;
+  t.folder = o.out;
+  t.resume = o.resume;
+  t.allow_change = o.allow_change;
+  t.lock = false;
+  return plan;
+}
+
+std::string describe_options(const TrainCommandOptions& o, const TrainPlan& plan) {
+  std::string out;
+  const auto line = [&](const char* key, const auto& value) { out += fmt::format("{}: {}\n", key, value); };
+  const auto number = [&](const char* key, const std::optional<float>& value) {
+    if (value) line(key, *value);
+  };
+  line("model", o.model.string());
+  line("data", o.data.string());
+  line("out", o.out.string());
+  if (!o.eval_data.empty()) line("eval_data", o.eval_data.string());
+  line("template", text::name_of(plan.text.chat.kind));
+  line("objective", plan.entry->name);
+  line("context", o.context);
+  number("alpha", plan.objective.alpha);
+  number("beta", plan.objective.beta);
+  number("gamma", plan.objective.gamma);
+  number("lambda", plan.objective.lambda);
+  number("label_smoothing", plan.objective.label_smoothing);
+  if (plan.entry->needs_long_prompt) {
+    line("distance", plan.objective.distance);
+    line("scope", plan.objective.scope);
+    line("stop_short_gradient", plan.objective.stop_short_gradient);
+  }
+  line("lr", o.lr);
+  line("schedule", o.schedule);
+  line("warmup", plan.trainer.schedule.warmup_steps);
+  line("min_lr_ratio", o.min_lr_ratio);
+  line("max_steps", plan.trainer.length.steps);
+  line("batch_size", o.batch_size);
+  line("clip", o.clip);
+  line("weight_decay", o.weight_decay);
+  line("adam_beta1", o.adam_beta1);
+  line("adam_beta2", o.adam_beta2);
+  line("adam_epsilon", o.adam_epsilon);
+  line("seed", o.seed);
+  line("max_length", plan.max_length);
+  line("too_long", o.too_long);
+  if (!o.eval_data.empty()) line("eval_every", o.eval_every);
+  line("save_every", o.save_every);
+  line("keep_last", o.keep_last);
+  line("on_save_error", o.on_save_error);
+  line("recompute", o.recompute);
+  line("share_prefix", o.share_prefix);
+  return out;
+}
+
+std::string describe_records(const std::string& name, const RecordFile& file) {
+  const RecordCounts& c = file.counts;
+  std::string out = fmt::format("{}: {} records of {}", name, c.kept, c.lines);
+  const auto add = [&](std::size_t count, const char* what) {
+    if (count > 0) out += fmt::format(", {} {}", count, what);
+  };
+  add(c.bad, "unreadable left out");
+  add(c.equal, "dropped (chosen equals rejected)");
+  add(c.too_long, "dropped (too long)");
+  add(c.no_room, "dropped (too long, nothing left to cut)");
+  add(c.cut, "cut in the middle of the context");
+  add(c.gold_chosen, "with the gold answer as chosen");
+  out += "\n";
+  if (c.edge_merges > 0) {
+    out += fmt::format("  {} records would encode otherwise if prompt and response were one text\n",
+                       c.edge_merges);
+  }
+  for (const std::string& note : file.notes) out += "  " + note + "\n";
+  out += token_line("prompt", file.records, &PreferenceRecord::prompt);
+  out += token_line("prompt_long", file.records, &PreferenceRecord::prompt_long);
+  out += token_line("chosen", file.records, &PreferenceRecord::chosen);
+  out += token_line("rejected", file.records, &PreferenceRecord::rejected);
+  return out;
+}
+
+}  // namespace solopo::cli

@@ -1,0 +1,42 @@
+// What `solopo train` does with its options before a weight is read: objective, contexts, records, length.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "solopo/model/language_model.hpp"
+#include "solopo/objectives/registry.hpp"
+#include "solopo/train/read_records.hpp"
+#include "solopo/train/trainer.hpp"
+#include "train_command.hpp"
+
+namespace solopo::cli {
+
+struct TrainPlan {
+  ModelText text;
+  const ObjectiveEntry* entry = nullptr;
+  ObjectiveOptions objective;  // every number set
+  TrainContext context = TrainContext::short_prompt;
+  std::size_t max_length = 0;
+  RecordFile records, eval;
+  TrainerOptions trainer;
+};
+
+// Reads tokenizer and records. Throws UsageError, DataError, ModelError.
+TrainPlan make_train_plan(const TrainCommandOptions& options);
+
+// The resolved options, one "key: value" a line, ready to be a YAML file.
+std::string describe_options(const TrainCommandOptions& options, const TrainPlan& plan);
+
+// What became of the lines of a file, and how many tokens its records have.
+std::string describe_records(const std::string& name, const RecordFile& file);
+
+// The chat template of a name, or the model's own when it is empty. Throws UsageError.
+text::ChatTemplate choose_template(const std::string& name, const ModelText& text);
+
+// The length limit of an option: 0 is the model's context. Throws UsageError past it.
+std::size_t choose_max_length(std::int64_t wanted, const LlamaConfig& config);
+
+}  // namespace solopo::cli
