@@ -103,8 +103,8 @@ def token_text(token):
         return None
 
 
-def random_text(index, tokens):
-    """tests/text/fixture_texts.hpp makes the same."""
+def random_text(index, texts_of):
+    """tests/text/fixtures.hpp makes the same."""
     r = RandomStream(1, "tokenizer text", index)
     kind, out = index % 4, []
     if kind == 0:
@@ -117,7 +117,7 @@ def random_text(index, tokens):
             out.append("x" if 0xD800 <= c < 0xE000 else chr(c))
     elif kind == 2:
         for _ in range(1 + r.below(6)):
-            out.append(token_text(tokens[r.below(len(tokens))]) or "")
+            out.append(texts_of[r.below(len(texts_of))] or "")
     else:
         for _ in range(1 + r.below(12)):
             out.append(POOL[r.below(len(POOL))])
@@ -135,7 +135,10 @@ def hash_ids(encodings):
 
 
 def write_fixtures(tokenizer, name, out, versions):
-    tokens = [tokenizer.id_to_token(i) for i in range(tokenizer.get_vocab_size())]
+    document = json.loads(tokenizer.to_str())
+    by_id = {i: (token, token_text(token)) for token, i in document["model"]["vocab"].items()}
+    by_id |= {t["id"]: (t["content"], t["content"]) for t in document["added_tokens"]}  # their own text
+    tokens, texts_of = zip(*(by_id[i] for i in range(len(by_id))))
     plain = Tokenizer.from_str(tokenizer.to_str())  # special tokens in a text are text
     plain.encode_special_tokens = True
     batch = lambda texts: plain.encode_batch(texts, add_special_tokens=False)
@@ -151,10 +154,10 @@ def write_fixtures(tokenizer, name, out, versions):
         texts = [t for c in points for t in (c, "a" + c + "b", "1" + c + " ")]
         lines.append({"kind": "code_points", "first": first, "count": 16384, "hash": hash_ids(batch(texts))})
     for first in range(0, len(tokens), 4096):
-        texts = [t for t in map(token_text, tokens[first:first + 4096]) if t is not None]
+        texts = [t for t in texts_of[first:first + 4096] if t is not None]
         lines.append({"kind": "tokens", "first": first, "count": 4096, "hash": hash_ids(batch(texts))})
     for first in range(0, 20000, 1000):
-        texts = [random_text(i, tokens) for i in range(first, first + 1000)]
+        texts = [random_text(i, texts_of) for i in range(first, first + 1000)]
         lines.append({"kind": "random", "first": first, "count": 1000, "hash": hash_ids(batch(texts))})
     (out / f"{name}.jsonl").write_text("".join(json.dumps(line, ensure_ascii=True) + "\n" for line in lines))
 
@@ -248,18 +251,21 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--text", required=True, type=Path, help="English prose to train the tiny vocabularies on")
     parser.add_argument("--gguf", type=Path, help="SmolLM2-135M-Instruct as GGUF")
+    parser.add_argument("--only", help="one vocabulary, by its name")
     parser.add_argument("--out", type=Path, default=ROOT / "tests/golden/tokenizer")
     args = parser.parse_args()
     versions = {"tokenizers": version("tokenizers"), "transformers": version("transformers"),
                 "python": platform.python_version()}
     corpus = args.text.read_text()[:200_000].splitlines(keepends=True) + SENTENCES * 20
     for name, tokenizer, document in tiny_vocabularies(corpus):
+        if args.only not in (None, name):
+            continue
         folder = args.out / name
         folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(document or json.loads(tokenizer.to_str()), ensure_ascii=False, separators=(",", ":"))
         (folder / "tokenizer.json").write_text(text + "\n")
         write_fixtures(Tokenizer.from_file(str(folder / "tokenizer.json")), name, args.out, versions)
-    if args.gguf:
+    if args.gguf and args.only in (None, "smollm2"):
         write_fixtures(real_vocabulary(args.gguf), "smollm2", args.out, versions)
 
 

@@ -1,5 +1,5 @@
-// Added tokens are looked for in the raw text, before it is cut into pieces: the leftmost, of several that begin at
-// one place the longest. A special one is found only where the caller allows it.
+// Added tokens are looked for in the raw text, before it is cut into pieces: the leftmost, of several that
+// begin at one place the longest. A special one is found only where the caller allows it.
 #pragma once
 
 #include <array>
@@ -16,7 +16,7 @@ namespace solopo::text {
 
 struct AddedToken {
   std::int32_t id = 0;
-  std::string content;
+  std::string content{};
   bool single_word = false;  // not inside a word
   bool lstrip = false;       // swallows the white space before it
   bool rstrip = false;       // and after it
@@ -62,7 +62,8 @@ class AddedTokenMatcher {
       std::size_t start = at, stop = at + token.content.size();
       at = stop;
       if (token.special && !parse_special) continue;
-      if (token.single_word && (inside_word(character_before(text, start)) || inside_word(character_at(text, stop)))) {
+      if (token.single_word &&
+          (inside_word(character_before(text, start)) || inside_word(character_at(text, stop)))) {
         continue;
       }
       if (token.lstrip) {
@@ -72,7 +73,8 @@ class AddedTokenMatcher {
         }
       }
       if (token.rstrip) {
-        for (Character c = character_at(text, stop); c.is(white_space); c = character_at(text, stop)) stop += c.bytes;
+        for (Character c = character_at(text, stop); c.is(white_space); c = character_at(text, stop))
+          stop += c.bytes;
       }
       if (done < start) out.push_back({-1, text.substr(done, start - done)});
       out.push_back({token.id, text.substr(start, stop - start)});
@@ -104,9 +106,9 @@ class AddedTokenMatcher {
   }
 
   std::vector<AddedToken> tokens_;
-  std::array<bool, 256> begins_{};                            // some token begins with this byte
+  std::array<bool, 256> begins_{};                             // some token begins with this byte
   std::unordered_map<std::uint64_t, std::uint32_t> children_;  // a trie; node 0 is its root
-  std::vector<std::size_t> ends_{none};                       // the token that ends at each node
+  std::vector<std::size_t> ends_{none};                        // the token that ends at each node
 };
 
 }  // namespace solopo::text

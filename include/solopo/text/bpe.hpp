@@ -1,5 +1,5 @@
-// Byte-pair encoding of one piece: the adjacent pair of lowest rank is merged, the leftmost of equals, until no
-// adjacent pair can be (Sennrich, Haddow and Birch 2016, arXiv 1508.07909).
+// Byte-pair encoding of one piece: the adjacent pair of lowest rank is merged, the leftmost of equals, until
+// no adjacent pair can be (Sennrich, Haddow and Birch 2016, arXiv 1508.07909).
 #pragma once
 
 #include <array>
@@ -59,7 +59,8 @@ class MergeTable {
     Found found;
   };
   [[nodiscard]] static std::uint64_t pair_key(std::int32_t left, std::int32_t right) noexcept {
-    return static_cast<std::uint64_t>(static_cast<std::uint32_t>(left)) << 32 | static_cast<std::uint32_t>(right);
+    return static_cast<std::uint64_t>(static_cast<std::uint32_t>(left)) << 32 |
+           static_cast<std::uint32_t>(right);
   }
   [[nodiscard]] std::size_t start(std::uint64_t key) const noexcept {
     return static_cast<std::size_t>(mix_bits(key)) & (slots_.size() - 1);
@@ -117,7 +118,8 @@ class BytePairEncoder {
     std::uint32_t rank;
     std::size_t at;  // of the left token
     std::int32_t whole;
-    friend bool operator<(const Candidate& a, const Candidate& b) noexcept {  // the queue's top is the greatest
+    friend bool operator<(const Candidate& a,
+                          const Candidate& b) noexcept {  // the queue's top is the greatest
       return a.rank != b.rank ? a.rank > b.rank : a.at > b.at;
     }
   };

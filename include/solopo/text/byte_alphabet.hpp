@@ -1,5 +1,6 @@
-// The alphabet of byte-level vocabularies: each of the 256 bytes is written as one printable character, so that
-// a vocabulary is plain text. Printable Latin-1 stands for itself, the others for U+0100 and up, in order.
+// The alphabet of byte-level vocabularies: each of the 256 bytes is written as one printable character, so
+// that a vocabulary is plain text. Printable Latin-1 stands for itself, the others for U+0100 and up, in
+// order.
 #pragma once
 
 #include <array>
@@ -15,8 +16,8 @@ namespace solopo::text {
 namespace detail {
 
 struct ByteAlphabet {
-  std::array<char32_t, 256> character{};   // of each byte
-  std::array<int, 0x100 + 68> byte{};      // of each character, -1: none
+  std::array<char32_t, 256> character{};  // of each byte
+  std::array<int, 0x100 + 68> byte{};     // of each character, -1: none
 };
 
 [[nodiscard]] constexpr ByteAlphabet make_byte_alphabet() noexcept {

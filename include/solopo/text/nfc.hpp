@@ -130,7 +130,8 @@ inline void decompose(char32_t point, std::u32string& out) {
     marks.clear();
     std::size_t end = i;
     for (; end < points.size() && classes[end] != 0; ++end) marks.emplace_back(classes[end], points[end]);
-    std::stable_sort(marks.begin(), marks.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    std::stable_sort(marks.begin(), marks.end(),
+                     [](const auto& a, const auto& b) { return a.first < b.first; });
     for (std::size_t k = 0; k < marks.size(); ++k) {
       classes[i + k] = marks[k].first;
       points[i + k] = marks[k].second;
@@ -142,7 +143,8 @@ inline void decompose(char32_t point, std::u32string& out) {
   std::size_t starter = std::u32string::npos;  // the last code point of class 0 in `whole`
   std::uint8_t last = 0;                       // class of what was appended after it last
   for (std::size_t i = 0; i < points.size(); ++i) {
-    const bool reachable = starter != std::u32string::npos && (starter + 1 == whole.size() || last < classes[i]);
+    const bool reachable =
+        starter != std::u32string::npos && (starter + 1 == whole.size() || last < classes[i]);
     const char32_t joined = reachable ? detail::compose(whole[starter], points[i]) : 0;
     if (joined != 0) {
       whole[starter] = joined;

@@ -1,6 +1,7 @@
-// Pre-tokenization: a text is cut into pieces, and byte pairs are merged inside a piece only. The patterns models
-// were trained with are regular expressions over Unicode classes with look-ahead, which no regex engine of the
-// standard library offers; each known one is matched here by hand. An unknown one is refused, by name.
+// Pre-tokenization: a text is cut into pieces, and byte pairs are merged inside a piece only. The patterns
+// models were trained with are regular expressions over Unicode classes with look-ahead, which no regex
+// engine of the standard library offers; each known one is matched here by hand. An unknown one is refused,
+// by name.
 #pragma once
 
 #include <cstddef>
@@ -87,7 +88,8 @@ namespace detail {
 
 [[nodiscard]] inline bool is_line_end(char32_t point) noexcept { return point == '\r' || point == '\n'; }
 
-[[nodiscard]] inline std::size_t llama3_piece_end(std::string_view text, std::size_t at, int most_digits) noexcept {
+[[nodiscard]] inline std::size_t llama3_piece_end(std::string_view text, std::size_t at,
+                                                  int most_digits) noexcept {
   if (text[at] == '\'') {
     if (const std::size_t bytes = contraction_bytes(text, at, true)) return at + bytes;
   }
@@ -139,7 +141,8 @@ namespace detail {
 struct PreTokenizer {
   enum class Digits : std::uint8_t { together, runs, single };
 
-  Digits digits = Digits::together;  // numbers cut out before the pattern looks: as runs, or one by one (SmolLM)
+  Digits digits =
+      Digits::together;  // numbers cut out before the pattern looks: as runs, or one by one (SmolLM)
   Pattern pattern = Pattern::gpt2;
 
   friend bool operator==(const PreTokenizer&, const PreTokenizer&) = default;

@@ -1,8 +1,8 @@
-// Text to token ids and back: byte-level byte-pair encoding, with ids equal to those of Hugging Face tokenizers.
+// Text to token ids and back: byte-level byte-pair encoding, with ids equal to those of Hugging Face
+// tokenizers.
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -16,17 +16,17 @@
 
 #include "solopo/core/error.hpp"
 #include "solopo/io/atomic_file.hpp"
+#include "solopo/io/gguf.hpp"
 #include "solopo/io/utf8.hpp"
 #include "solopo/text/added_tokens.hpp"
-#include "solopo/text/bpe.hpp"
-#include "solopo/text/byte_alphabet.hpp"
 #include "solopo/text/nfc.hpp"
 #include "solopo/text/splitters.hpp"
 #include "solopo/text/stream_decoder.hpp"
-#include "solopo/text/token_index.hpp"
 #include "solopo/text/tokenizer_gguf.hpp"
+#include "solopo/text/tokenizer_gguf_file.hpp"
 #include "solopo/text/tokenizer_json.hpp"
 #include "solopo/text/tokenizer_spec.hpp"
+#include "solopo/text/tokenizer_tables.hpp"
 #include "solopo/text/tokenizer_writer.hpp"
 
 namespace solopo::text {
@@ -37,22 +37,21 @@ class Tokenizer {
   // Checks that the parts agree. Throws ModelError "vocab" naming the part and the index: ids that are not
   // 0 .. n - 1 each once, equal tokens, merges of unknown tokens, an added token that is another one in the
   // vocabulary, a missing bos, eos or unknown token.
-  explicit Tokenizer(TokenizerSpec spec) : state_(std::make_shared<const State>(std::move(spec))) {}
+  explicit Tokenizer(TokenizerSpec spec) : state_(std::make_shared<const TokenizerTables>(std::move(spec))) {}
 
   // Reads tokenizer.json and what lies beside it. Throws as read_tokenizer_folder and the constructor.
   [[nodiscard]] static Tokenizer from_folder(const std::filesystem::path& folder) {
     return Tokenizer(read_tokenizer_folder(folder));
   }
-  // From an open io::GgufFile's metadata (tokenizer_gguf_file.hpp must be included). Throws as read_tokenizer_gguf.
-  template <class GgufFile>
-  [[nodiscard]] static Tokenizer from_gguf(const GgufFile& file) {
+  // From a GGUF file's metadata. Throws as read_gguf_vocabulary, read_tokenizer_gguf and the constructor.
+  [[nodiscard]] static Tokenizer from_gguf(const io::GgufFile& file) {
     return Tokenizer(read_tokenizer_gguf(read_gguf_vocabulary(file)));
   }
 
-  // Token ids of valid UTF-8; nothing is added before or behind. Special tokens in the text are found only with
-  // `parse_special`; without it they are encoded like any other text, so that text from outside cannot forge them.
-  // Bytes the vocabulary has no token for become its unknown token, or vanish if it has none (missing_bytes()).
-  // Throws ArgumentError "text" with the offset of the first byte that is not UTF-8.
+  // Token ids of valid UTF-8; nothing is added before or behind. Special tokens in the text are found only
+  // with `parse_special`; without it they are encoded like any other text, so that text from outside cannot
+  // forge them. Bytes the vocabulary has no token for become its unknown token, or vanish if it has none
+  // (missing_bytes()). Throws ArgumentError "text" with the offset of the first byte that is not UTF-8.
   [[nodiscard]] std::vector<std::int32_t> encode(std::string_view utf8, bool parse_special = false) const {
     if (const auto bad = io::find_invalid_utf8(utf8)) {
       throw ArgumentError("text", *bad, "not valid UTF-8; io::replace_invalid_utf8 repairs it");
@@ -68,7 +67,8 @@ class Tokenizer {
       }
       const std::string normal = state_->spec.nfc ? to_nfc(segment.text) : std::string();
       inner.clear();
-      state_->normalized_added.split(state_->spec.nfc ? std::string_view(normal) : segment.text, parse_special, inner);
+      state_->normalized_added.split(state_->spec.nfc ? std::string_view(normal) : segment.text,
+                                     parse_special, inner);
       for (const TextSegment& part : inner) {
         if (part.id >= 0) {
           out.push_back(part.id);
@@ -81,8 +81,8 @@ class Tokenizer {
     return out;
   }
 
-  // Text of token ids. Bytes that are no UTF-8 become U+FFFD. Throws ArgumentError "ids" naming the index of an id
-  // that is not in the vocabulary.
+  // Text of token ids. Bytes that are no UTF-8 become U+FFFD. Throws ArgumentError "ids" naming the index of
+  // an id that is not in the vocabulary.
   [[nodiscard]] std::string decode(std::span<const std::int32_t> ids, bool skip_special = false) const {
     std::string bytes;
     for (std::size_t i = 0; i < ids.size(); ++i) {
@@ -99,7 +99,9 @@ class Tokenizer {
     return state_->bytes[static_cast<std::size_t>(id)];
   }
 
-  [[nodiscard]] std::int32_t vocab_size() const noexcept { return static_cast<std::int32_t>(state_->tokens.size()); }
+  [[nodiscard]] std::int32_t vocab_size() const noexcept {
+    return static_cast<std::int32_t>(state_->tokens.size());
+  }
 
   // The token with this text, as the vocabulary writes it (a blank is "Ġ"; added tokens are plain).
   [[nodiscard]] std::optional<std::int32_t> find(std::string_view token) const {
@@ -118,7 +120,9 @@ class Tokenizer {
   // Whether the model expects bos before a text that has no chat template.
   [[nodiscard]] bool adds_bos() const noexcept { return state_->spec.adds_bos; }
   // Jinja text, empty: none. It is never run.
-  [[nodiscard]] const std::string& chat_template_source() const noexcept { return state_->spec.chat_template; }
+  [[nodiscard]] const std::string& chat_template_source() const noexcept {
+    return state_->spec.chat_template;
+  }
   // Where it was read.
   [[nodiscard]] const std::string& file() const noexcept { return state_->spec.file; }
 
@@ -126,7 +130,8 @@ class Tokenizer {
   [[nodiscard]] std::vector<unsigned char> missing_bytes() const {
     std::vector<unsigned char> out;
     for (unsigned b = 0; b < 256; ++b) {
-      if (state_->encoder.byte_token(static_cast<unsigned char>(b)) < 0) out.push_back(static_cast<unsigned char>(b));
+      if (state_->encoder.byte_token(static_cast<unsigned char>(b)) < 0)
+        out.push_back(static_cast<unsigned char>(b));
     }
     return out;
   }
@@ -140,8 +145,8 @@ class Tokenizer {
                          std::to_string(rows));
   }
 
-  // Writes tokenizer.json, tokenizer_config.json and special_tokens_map.json (and chat_template.jinja where it was
-  // read) into an existing folder: as they were read, or rebuilt. Throws IoError.
+  // Writes tokenizer.json, tokenizer_config.json and special_tokens_map.json (and chat_template.jinja where
+  // it was read) into an existing folder: as they were read, or rebuilt. Throws IoError.
   void save(const std::filesystem::path& folder) const {
     const auto& files = state_->spec.files;
     for (const auto& [name, content] : files) io::write_file(folder / name, content);
@@ -159,192 +164,14 @@ class Tokenizer {
   }
 
  private:
-  struct State {
-    explicit State(TokenizerSpec given) : spec(std::move(given)) {
-      place_tokens();
-      place_added();
-      resolve_merges();
-      index_pieces();
-      bos = marked(spec.bos, "bos_token");
-      eos = marked(spec.eos, "eos_token");
-    }
-
-    void encode_piece(std::string_view piece, std::vector<std::int32_t>& out) const {
-      if (piece.size() <= longest_token) {
-        const auto whole = by_bytes.find(bytes, piece);
-        if (whole && itself[static_cast<std::size_t>(*whole)]) return out.push_back(*whole);
-      }
-      encoder.encode(piece, out);
-    }
-
-    [[noreturn]] void refuse(const std::string& field, const std::string& reason) const {
-      throw ModelError("vocab", {.file = spec.file, .field = field}, reason);
-    }
-    static std::string at(const std::string& field, std::size_t index) {
-      return field + "[" + std::to_string(index) + "]";
-    }
-
-    // Text of each id: from the vocabulary, then added tokens beyond it.
-    void place_tokens() {
-      std::size_t count = spec.vocab.size();
-      std::vector<bool> in_vocab_too(spec.added.size(), false);
-      {
-        // How many ids there are: those of the vocabulary, and of added tokens with other texts.
-        std::vector<std::string> texts;
-        texts.reserve(spec.vocab.size());
-        for (const auto& entry : spec.vocab) texts.push_back(entry.first);
-        TokenIndex index(texts.size());
-        for (std::size_t i = 0; i < texts.size(); ++i) {
-          if (!index.insert(texts, static_cast<std::int32_t>(i))) {
-            refuse(at(spec.vocab_field, i), "token '" + printable(texts[i]) + "' is there twice");
-          }
-        }
-        for (std::size_t i = 0; i < spec.added.size(); ++i) {
-          const AddedToken& token = spec.added[i];
-          const auto same = index.find(texts, token.content);
-          in_vocab_too[i] = same.has_value();
-          if (!same) {
-            ++count;
-          } else if (spec.vocab[static_cast<std::size_t>(*same)].second != token.id) {
-            refuse(at(spec.added_field, i),
-                   "'" + printable(token.content) + "' has id " + std::to_string(token.id) + ", but " +
-                       std::to_string(spec.vocab[static_cast<std::size_t>(*same)].second) + " in the vocabulary");
-          }
-        }
-      }
-      tokens.resize(count);
-      in_vocab.assign(count, false);
-      std::vector<bool> taken(count, false);
-      const auto place = [&](const std::string& field, std::int64_t id, std::string text) {
-        if (id < 0 || static_cast<std::uint64_t>(id) >= count) {
-          refuse(field, "token '" + printable(text) + "' has id " + std::to_string(id) + ", but there are " +
-                            std::to_string(count) + " tokens: some id below it is missing");
-        }
-        const auto slot = static_cast<std::size_t>(id);
-        if (taken[slot]) {
-          refuse(field, "tokens '" + printable(tokens[slot]) + "' and '" + printable(text) + "' both have id " +
-                            std::to_string(id));
-        }
-        taken[slot] = true;
-        tokens[slot] = std::move(text);
-      };
-      for (auto& [text, id] : spec.vocab) {
-        place(spec.vocab_field, id, std::move(text));
-        in_vocab[static_cast<std::size_t>(id)] = true;
-      }
-      for (std::size_t i = 0; i < spec.added.size(); ++i) {
-        if (!in_vocab_too[i]) place(at(spec.added_field, i), spec.added[i].id, spec.added[i].content);
-      }
-      spec.vocab.clear();
-      spec.vocab.shrink_to_fit();
-      by_text = TokenIndex(count);
-      for (std::size_t i = 0; i < count; ++i) {
-        if (!by_text.insert(tokens, static_cast<std::int32_t>(i))) {
-          refuse(spec.added_field, "token '" + printable(tokens[i]) + "' is there twice");
-        }
-      }
-    }
-
-    void place_added() {
-      // bos, eos and pad are markers even where the file does not list them as such.
-      for (const auto& name : {spec.bos, spec.eos, spec.pad}) {
-        if (!name) continue;
-        const auto listed = std::find_if(spec.added.begin(), spec.added.end(),
-                                         [&](const AddedToken& token) { return token.content == *name; });
-        if (listed != spec.added.end()) {
-          listed->special = true;
-        } else if (const auto id = by_text.find(tokens, *name); id && !name->empty()) {
-          spec.added.push_back({.id = *id, .content = *name, .special = true});
-        }
-      }
-      special.assign(tokens.size(), false);
-      std::vector<AddedToken> raw, normalized;
-      for (const AddedToken& token : spec.added) {
-        special[static_cast<std::size_t>(token.id)] = token.special;
-        (token.normalized ? normalized : raw).push_back(token);
-        if (token.normalized && spec.nfc) normalized.back().content = to_nfc(token.content);
-      }
-      raw_added = AddedTokenMatcher(std::move(raw));
-      normalized_added = AddedTokenMatcher(std::move(normalized));
-    }
-
-    void resolve_merges() {
-      merges.reserve(spec.merges.size());
-      for (const auto& [left, right] : spec.merges) {
-        const auto id = [&](const std::string& text) {
-          const auto found = by_text.find(tokens, text);
-          if (!found || !in_vocab[static_cast<std::size_t>(*found)]) {
-            refuse(at(spec.merges_field, merges.size()), "'" + printable(text) + "' is not in the vocabulary");
-          }
-          return *found;
-        };
-        merges.push_back({id(left), id(right), id(left + right)});
-      }
-      spec.merges.clear();
-      spec.merges.shrink_to_fit();
-
-      std::int32_t unknown = -1;
-      if (spec.unknown) {
-        const auto found = by_text.find(tokens, *spec.unknown);
-        if (!found) refuse("unk_token", "'" + printable(*spec.unknown) + "' is not in the vocabulary");
-        unknown = *found;
-      }
-      std::array<std::int32_t, 256> byte_tokens{};
-      for (unsigned b = 0; b < 256; ++b) {
-        const char byte = static_cast<char>(static_cast<unsigned char>(b));
-        const auto found = by_text.find(tokens, to_byte_alphabet(std::string_view(&byte, 1)));
-        byte_tokens[b] = found && in_vocab[static_cast<std::size_t>(*found)] ? *found : unknown;
-      }
-      encoder = BytePairEncoder(byte_tokens, merges);
-    }
-
-    // Bytes of every token, and which pieces are a single token: most words are, and need no merging.
-    void index_pieces() {
-      bytes.reserve(tokens.size());
-      by_bytes = TokenIndex(tokens.size());
-      itself.assign(tokens.size(), false);
-      std::vector<std::int32_t> merged;
-      for (std::size_t i = 0; i < tokens.size(); ++i) {
-        auto plain = from_byte_alphabet(tokens[i]);
-        bytes.push_back(plain ? *plain : tokens[i]);
-        if (!plain || !in_vocab[i] || plain->empty()) continue;
-        const auto id = static_cast<std::int32_t>(i);
-        by_bytes.insert(bytes, id);
-        longest_token = std::max(longest_token, plain->size());
-        merged.clear();
-        if (!spec.ignore_merges) encoder.encode(*plain, merged);
-        itself[i] = spec.ignore_merges || (merged.size() == 1 && merged[0] == id);
-      }
-    }
-
-    std::optional<std::int32_t> marked(const std::optional<std::string>& name, const char* what) const {
-      if (!name) return std::nullopt;
-      const auto id = by_text.find(tokens, *name);
-      if (!id) refuse(what, "'" + printable(*name) + "' is not in the vocabulary");
-      return id;
-    }
-
-    TokenizerSpec spec;                // without vocab and merges, which moved into the members below
-    std::vector<std::string> tokens;   // (n) as the vocabulary writes them
-    std::vector<bool> in_vocab;        // (n) false: an added token only
-    std::vector<bool> special;         // (n)
-    std::vector<std::string> bytes;    // (n) what each stands for
-    TokenIndex by_text, by_bytes;      // by_bytes: tokens a piece can be
-    std::vector<bool> itself;          // (n) a piece with these bytes is encoded as this one token
-    std::size_t longest_token = 0;     // bytes
-    std::vector<Merge> merges;
-    BytePairEncoder encoder;
-    AddedTokenMatcher raw_added, normalized_added;
-    std::optional<std::int32_t> bos, eos;
-  };
-
   void check_id(std::int32_t id, const char* argument, std::size_t index) const {
     if (id >= 0 && id < vocab_size()) return;
-    throw ArgumentError(argument, index,
-                        "id " + std::to_string(id) + " is not one of " + std::to_string(vocab_size()) + " tokens");
+    throw ArgumentError(
+        argument, index,
+        "id " + std::to_string(id) + " is not one of " + std::to_string(vocab_size()) + " tokens");
   }
 
-  std::shared_ptr<const State> state_;
+  std::shared_ptr<const TokenizerTables> state_;
 };
 
 // Decodes ids one at a time. Half a character is held back until its other bytes arrive.

@@ -1,5 +1,5 @@
-// The tokenizer in a GGUF file's metadata. The file has no pre-tokenizer, only its name; what the name stands for is
-// known here or refused.
+// The tokenizer in a GGUF file's metadata. The file has no pre-tokenizer, only its name; what the name stands
+// for is known here or refused.
 #pragma once
 
 #include <algorithm>
@@ -66,11 +66,13 @@ inline constexpr NamedPreTokenizer gguf_pre_tokenizers[] = {
     refuse("tokenizer", "tokenizer.ggml.model",
            "is '" + printable(in.model) + "'; only gpt2, byte-level BPE, is known");
   }
-  const auto* known = std::find_if(std::begin(detail::gguf_pre_tokenizers), std::end(detail::gguf_pre_tokenizers),
-                                   [&](const auto& entry) { return entry.name == in.pre; });
+  const auto* known =
+      std::find_if(std::begin(detail::gguf_pre_tokenizers), std::end(detail::gguf_pre_tokenizers),
+                   [&](const auto& entry) { return entry.name == in.pre; });
   if (known == std::end(detail::gguf_pre_tokenizers)) {
     std::string names;
-    for (const auto& entry : detail::gguf_pre_tokenizers) names += (names.empty() ? "" : ", ") + std::string(entry.name);
+    for (const auto& entry : detail::gguf_pre_tokenizers)
+      names += (names.empty() ? "" : ", ") + std::string(entry.name);
     refuse("tokenizer", "tokenizer.ggml.pre",
            (in.pre.empty() ? "is missing" : "is '" + printable(in.pre) + "'") +
                std::string(", which does not say how the model cuts text; known: ") + names);
@@ -89,7 +91,8 @@ inline constexpr NamedPreTokenizer gguf_pre_tokenizers[] = {
   if (in.tokens.empty()) refuse("vocab", std::string(tokens), "is empty");
   if (!in.types.empty() && in.types.size() != in.tokens.size()) {
     refuse("vocab", std::string(types),
-           "has " + std::to_string(in.types.size()) + " entries for " + std::to_string(in.tokens.size()) + " tokens");
+           "has " + std::to_string(in.types.size()) + " entries for " + std::to_string(in.tokens.size()) +
+               " tokens");
   }
   for (std::size_t i = 0; i < in.tokens.size(); ++i) {
     if (io::find_invalid_utf8(in.tokens[i])) refuse("vocab", at(tokens, i), "is not valid UTF-8");
@@ -102,10 +105,12 @@ inline constexpr NamedPreTokenizer gguf_pre_tokenizers[] = {
       case 3:  // control
       case 4:  // put in by the user
         if (in.tokens[i].empty()) refuse("vocab", at(tokens, i), "a marker without text");
-        spec.added.push_back({.id = static_cast<std::int32_t>(i), .content = in.tokens[i], .special = type != 4});
+        spec.added.push_back(
+            {.id = static_cast<std::int32_t>(i), .content = in.tokens[i], .special = type != 4});
         break;
       case 6:
-        refuse("vocab", at(types, i), "'" + printable(in.tokens[i]) + "' is a byte token, which byte-level BPE has not");
+        refuse("vocab", at(types, i),
+               "'" + printable(in.tokens[i]) + "' is a byte token, which byte-level BPE has not");
         break;
       default:
         refuse("vocab", at(types, i), "type " + std::to_string(type) + " does not exist");
@@ -116,7 +121,8 @@ inline constexpr NamedPreTokenizer gguf_pre_tokenizers[] = {
     const std::string& merge = in.merges[i];
     // A token may begin with a blank in no byte-level vocabulary: one blank, and not at the edges.
     const std::size_t blank = merge.find(' ');
-    if (blank == 0 || blank == merge.npos || blank + 1 == merge.size() || merge.find(' ', blank + 1) != merge.npos) {
+    if (blank == 0 || blank == merge.npos || blank + 1 == merge.size() ||
+        merge.find(' ', blank + 1) != merge.npos) {
       refuse("vocab", at("tokenizer.ggml.merges", i), "'" + printable(merge) + "' is not two tokens");
     }
     spec.merges.emplace_back(merge.substr(0, blank), merge.substr(blank + 1));
@@ -126,7 +132,8 @@ inline constexpr NamedPreTokenizer gguf_pre_tokenizers[] = {
                                 {in.pad, "tokenizer.ggml.padding_token_id", &spec.pad}}) {
     if (!id) continue;
     if (*id < 0 || *id >= static_cast<std::int64_t>(spec.vocab.size())) {
-      refuse("vocab", key, std::to_string(*id) + " is not one of " + std::to_string(spec.vocab.size()) + " tokens");
+      refuse("vocab", key,
+             std::to_string(*id) + " is not one of " + std::to_string(spec.vocab.size()) + " tokens");
     }
     *token = spec.vocab[static_cast<std::size_t>(*id)].first;
   }

@@ -1,6 +1,6 @@
 // Reads the tokenizer of a Hugging Face folder: tokenizer.json, and from tokenizer_config.json,
-// special_tokens_map.json and chat_template.jinja the marked tokens and the chat template. Every component that would
-// change ids is either understood or refused by its name.
+// special_tokens_map.json and chat_template.jinja the marked tokens and the chat template. Every component
+// that would change ids is either understood or refused by its name.
 #pragma once
 
 #include <cstddef>
@@ -38,7 +38,8 @@ class TokenizerJsonReader {
     const auto at = object.find(key);
     return at == object.end() || at->is_null() ? nullptr : &*at;
   }
-  [[nodiscard]] bool flag(const Json& object, const char* key, const std::string& field, bool absent = false) const {
+  [[nodiscard]] bool flag(const Json& object, const char* key, const std::string& field,
+                          bool absent = false) const {
     const Json* value = find(object, key);
     if (value == nullptr) return absent;
     if (!value->is_boolean()) refuse("tokenizer", field + "." + key, "must be true or false");
@@ -55,7 +56,8 @@ class TokenizerJsonReader {
     if (component == nullptr) return;
     if (type_of(*component, field) != "Sequence") return f(*component, field);
     const Json* parts = find(*component, list);
-    if (parts == nullptr || !parts->is_array()) refuse("tokenizer", field, std::string("a Sequence without ") + list);
+    if (parts == nullptr || !parts->is_array())
+      refuse("tokenizer", field, std::string("a Sequence without ") + list);
     for (std::size_t i = 0; i < parts->size(); ++i) {
       f((*parts)[i], field + "." + list + "[" + std::to_string(i) + "]");
     }
@@ -91,7 +93,8 @@ inline void read_model(const TokenizerJsonReader& in, const Json& model, Tokeniz
   if (vocab == nullptr || !vocab->is_object()) in.refuse("vocab", "model.vocab", "must be an object");
   for (const auto& [token, id] : vocab->items()) {
     if (!id.is_number_unsigned() || id.get<std::uint64_t>() > std::numeric_limits<std::int32_t>::max()) {
-      in.refuse("vocab", "model.vocab", "the id of token '" + printable(token) + "' is " + printable(id.dump()));
+      in.refuse("vocab", "model.vocab",
+                "the id of token '" + printable(token) + "' is " + printable(id.dump()));
     }
     spec.vocab.emplace_back(token, id.get<std::int64_t>());
   }
@@ -154,7 +157,8 @@ inline void read_pre_tokenizer(const TokenizerJsonReader& in, const Json* pre, T
   bool byte_level = false, split = false, digits = false;
   in.each(pre, "pre_tokenizer", "pretokenizers", [&](const Json& part, const std::string& field) {
     const std::string type = in.type_of(part, field);
-    if (byte_level) in.refuse("tokenizer", field, "'" + printable(type) + "' after ByteLevel is not supported");
+    if (byte_level)
+      in.refuse("tokenizer", field, "'" + printable(type) + "' after ByteLevel is not supported");
     if (type == "Digits" && !split && !digits) {
       digits = true;
       spec.pre_tokenizer.digits = in.flag(part, "individual_digits", field) ? PreTokenizer::Digits::single
@@ -163,7 +167,8 @@ inline void read_pre_tokenizer(const TokenizerJsonReader& in, const Json* pre, T
       split = true;
       const Json* pattern = in.find(part, "pattern");
       const Json* regex = pattern != nullptr && pattern->is_object() ? in.find(*pattern, "Regex") : nullptr;
-      if (regex == nullptr || !regex->is_string()) in.refuse("tokenizer", field + ".pattern", "must be a Regex");
+      if (regex == nullptr || !regex->is_string())
+        in.refuse("tokenizer", field + ".pattern", "must be a Regex");
       const auto known = find_pattern(regex->get_ref<const std::string&>());
       if (!known) {
         in.refuse("tokenizer", field + ".pattern",
@@ -183,7 +188,8 @@ inline void read_pre_tokenizer(const TokenizerJsonReader& in, const Json* pre, T
         in.refuse("tokenizer", field + ".add_prefix_space", "true is not supported");
       }
       if (in.flag(part, "use_regex", field, true)) {
-        if (split) in.refuse("tokenizer", field + ".use_regex", "two patterns after each other are not supported");
+        if (split)
+          in.refuse("tokenizer", field + ".use_regex", "two patterns after each other are not supported");
         spec.pre_tokenizer.pattern = Pattern::gpt2;
       }
     } else {
@@ -195,29 +201,36 @@ inline void read_pre_tokenizer(const TokenizerJsonReader& in, const Json* pre, T
 }
 
 inline void read_other_components(const TokenizerJsonReader& in, const Json& document, TokenizerSpec& spec) {
-  in.each(in.find(document, "normalizer"), "normalizer", "normalizers", [&](const Json& part, const std::string& field) {
-    const std::string type = in.type_of(part, field);
-    if (type != "NFC") in.refuse("tokenizer", field, "'" + printable(type) + "' is not known; known: NFC or none");
-    spec.nfc = true;
-  });
+  in.each(in.find(document, "normalizer"), "normalizer", "normalizers",
+          [&](const Json& part, const std::string& field) {
+            const std::string type = in.type_of(part, field);
+            if (type != "NFC")
+              in.refuse("tokenizer", field, "'" + printable(type) + "' is not known; known: NFC or none");
+            spec.nfc = true;
+          });
   bool decodes = false;
-  in.each(in.find(document, "decoder"), "decoder", "decoders", [&](const Json& part, const std::string& field) {
-    const std::string type = in.type_of(part, field);
-    if (type != "ByteLevel") in.refuse("tokenizer", field, "'" + printable(type) + "' is not known; known: ByteLevel");
-    decodes = true;
-  });
+  in.each(in.find(document, "decoder"), "decoder", "decoders",
+          [&](const Json& part, const std::string& field) {
+            const std::string type = in.type_of(part, field);
+            if (type != "ByteLevel")
+              in.refuse("tokenizer", field, "'" + printable(type) + "' is not known; known: ByteLevel");
+            decodes = true;
+          });
   if (!decodes) in.refuse("tokenizer", "decoder", "must be ByteLevel");
   in.each(in.find(document, "post_processor"), "post_processor", "processors",
           [&](const Json& part, const std::string& field) {
             const std::string type = in.type_of(part, field);
             if (type == "ByteLevel") return;  // moves offsets only
             if (type != "TemplateProcessing") {
-              in.refuse("tokenizer", field,
-                        "'" + printable(type) + "' is not known; known: TemplateProcessing, ByteLevel or none");
+              in.refuse(
+                  "tokenizer", field,
+                  "'" + printable(type) + "' is not known; known: TemplateProcessing, ByteLevel or none");
             }
             const Json* single = in.find(part, "single");
-            if (single == nullptr || !single->is_array()) in.refuse("tokenizer", field + ".single", "must be an array");
-            spec.adds_bos |= !single->empty() && single->front().is_object() && single->front().contains("SpecialToken");
+            if (single == nullptr || !single->is_array())
+              in.refuse("tokenizer", field + ".single", "must be an array");
+            spec.adds_bos |=
+                !single->empty() && single->front().is_object() && single->front().contains("SpecialToken");
           });
 }
 
@@ -251,12 +264,14 @@ inline std::string read_chat_template(const TokenizerJsonReader& in, const Json&
 
 inline void read_config(const TokenizerJsonReader& in, const Json& config, TokenizerSpec& spec) {
   if (!config.is_object()) in.refuse("tokenizer", "", "must hold an object");
-  for (auto [key, token] : {std::pair{"bos_token", &spec.bos}, {"eos_token", &spec.eos}, {"pad_token", &spec.pad}}) {
+  for (auto [key, token] :
+       {std::pair{"bos_token", &spec.bos}, {"eos_token", &spec.eos}, {"pad_token", &spec.pad}}) {
     if (!*token) *token = read_named_token(in, config, key);
   }
   // Tokens that only the configuration knows.
   const Json* decoder = in.find(config, "added_tokens_decoder");
-  if (decoder != nullptr && !decoder->is_object()) in.refuse("vocab", "added_tokens_decoder", "must be an object");
+  if (decoder != nullptr && !decoder->is_object())
+    in.refuse("vocab", "added_tokens_decoder", "must be an object");
   if (decoder == nullptr) return;
   std::size_t known = spec.added.size();
   for (const auto& [key, entry] : decoder->items()) {
@@ -273,8 +288,9 @@ inline void read_config(const TokenizerJsonReader& in, const Json& config, Token
 
 }  // namespace detail
 
-// `folder` must hold tokenizer.json; the other files may be missing. Throws ModelError: the codes of io::InputFile and
-// io::parse_json; "vocab" (ids, merges, added tokens), "tokenizer" (any other component), "template".
+// `folder` must hold tokenizer.json; the other files may be missing. Throws ModelError: the codes of
+// io::InputFile and io::parse_json; "vocab" (ids, merges, added tokens), "tokenizer" (any other component),
+// "template".
 [[nodiscard]] inline TokenizerSpec read_tokenizer_folder(const std::filesystem::path& folder) {
   using io::FileRole;
   const auto read = [&](const char* name, std::uint64_t limit) {

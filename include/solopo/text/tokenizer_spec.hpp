@@ -1,5 +1,5 @@
-// What a tokenizer is made of, as the readers of tokenizer.json and GGUF hand it over: plain data, not yet checked
-// for agreement between its parts (Tokenizer's constructor does that).
+// What a tokenizer is made of, as the readers of tokenizer.json and GGUF hand it over: plain data, not yet
+// checked for agreement between its parts (Tokenizer's constructor does that).
 #pragma once
 
 #include <cstdint>
@@ -14,15 +14,15 @@
 namespace solopo::text {
 
 struct TokenizerSpec {
-  std::string file;                              // where it was read, for errors
-  std::string vocab_field = "model.vocab";       // what that file calls the vocabulary
-  std::string merges_field = "model.merges";     // and the merges
-  std::string added_field = "added_tokens";      // and the added tokens
+  std::string file;                           // where it was read, for errors
+  std::string vocab_field = "model.vocab";    // what that file calls the vocabulary
+  std::string merges_field = "model.merges";  // and the merges
+  std::string added_field = "added_tokens";   // and the added tokens
 
   // (token, id) of the vocabulary, in the byte alphabet; with the added tokens the ids are 0 .. n - 1.
   std::vector<std::pair<std::string, std::int64_t>> vocab;
   std::vector<std::pair<std::string, std::string>> merges;  // by rank
-  std::vector<AddedToken> added;                            // may also stand in the vocabulary, with the same id
+  std::vector<AddedToken> added;  // may also stand in the vocabulary, with the same id
 
   PreTokenizer pre_tokenizer;
   bool nfc = false;            // text is normalised to form C first

@@ -16,8 +16,10 @@
 namespace solopo::text {
 
 // tokenizer.json. `tokens`: text of each id; `in_vocab`: whether the model's vocabulary has it.
-[[nodiscard]] inline std::string write_tokenizer_json(const TokenizerSpec& spec, const std::vector<std::string>& tokens,
-                                                      const std::vector<bool>& in_vocab, std::span<const Merge> merges) {
+[[nodiscard]] inline std::string write_tokenizer_json(const TokenizerSpec& spec,
+                                                      const std::vector<std::string>& tokens,
+                                                      const std::vector<bool>& in_vocab,
+                                                      std::span<const Merge> merges) {
   using io::Json;
   Json vocab = Json::object(), merged = Json::array(), added = Json::array();
   for (std::size_t id = 0; id < tokens.size(); ++id) {
@@ -47,7 +49,8 @@ namespace solopo::text {
         {{"type", "Split"}, {"pattern", {{"Regex", regex}}}, {"behavior", "Isolated"}, {"invert", false}});
   }
   const auto byte_level = [](bool use_regex) {
-    return Json{{"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", use_regex}};
+    return Json{
+        {"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", use_regex}};
   };
   steps.push_back(byte_level(pre.pattern == Pattern::gpt2));
 
@@ -56,7 +59,9 @@ namespace solopo::text {
     const auto sequence = [](const char* id, int type) {
       return Json{{"Sequence", {{"id", id}, {"type_id", type}}}};
     };
-    const auto special = [&](int type) { return Json{{"SpecialToken", {{"id", *spec.bos}, {"type_id", type}}}}; };
+    const auto special = [&](int type) {
+      return Json{{"SpecialToken", {{"id", *spec.bos}, {"type_id", type}}}};
+    };
     std::int32_t id = 0;
     for (const AddedToken& t : spec.added) {
       if (t.content == *spec.bos) id = t.id;

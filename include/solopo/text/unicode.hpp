@@ -13,7 +13,7 @@
 
 namespace solopo::text {
 
-using CharacterClass = std::uint8_t;  // bits below
+using CharacterClass = std::uint8_t;              // bits below
 inline constexpr CharacterClass letter = 1;       // \p{L}
 inline constexpr CharacterClass number = 2;       // \p{N}
 inline constexpr CharacterClass white_space = 4;  // \s
