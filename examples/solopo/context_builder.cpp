@@ -142,6 +142,8 @@ void ContextBuilder::State::each_distractor(const Question& question, Take take)
     });
     if (answers_it) {
       ++refused["contains the answer"];
+    } else if (options.longest_distractor > 0 && candidate.tokens > options.longest_distractor) {
+      ++refused["over longest_distractor"];
     } else if (!take(candidate)) {
       return;
     }

@@ -36,6 +36,7 @@ io::Json options_json(const BuildOptions& options, double own_share) {
           {"depths", options.depths},
           {"pooled", options.pooled},
           {"own_share", own_share},
+          {"longest_distractor", options.longest_distractor},
           {"max_bad", options.read.max_bad},
           {"on_bad_utf8", options.read.bad_utf8 == io::BadUtf8::replace ? "replace" : "reject"},
           {"prompt_format", to_json(options.prompt)}};
@@ -74,6 +75,7 @@ BuildResult run_data_build(const BuildOptions& options, const TokenCounter& coun
                           .depths = options.depths,
                           .pooled = options.pooled,
                           .own_share = own_share,
+                          .longest_distractor = options.longest_distractor,
                           .format = options.prompt});
 
   std::vector<std::int64_t> short_tokens, long_tokens;

@@ -29,6 +29,7 @@ struct BuildOptions {
   std::vector<double> depths;  // see ContextOptions
   bool pooled = true;
   std::optional<double> own_share;  // unset: default_own_share(format)
+  std::int64_t longest_distractor = ContextOptions{}.longest_distractor;
   SplitOptions split{};
   QaReadOptions read{};
   PromptFormat prompt{};

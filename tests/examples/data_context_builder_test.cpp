@@ -114,6 +114,18 @@ TEST_CASE("The tokens of the whole prompt decide, not the sum of its parts") {
   }
 }
 
+TEST_CASE("A distractor over the longest allowed is passed over, and does not end the context") {
+  auto questions = parse(musique_file(30)).questions;
+  std::string endless;
+  for (int i = 0; i < 400; ++i) endless += "word ";
+  questions[0].paragraphs[0].text = endless;
+  ContextBuilder builder(questions, {}, word_counter(), {.seed = 1});
+  for (const Question& question : questions) CHECK(builder.build(question, 300)->tokens > 284);
+  CHECK(builder.refused().at("over longest_distractor") > 0);
+  ContextBuilder any(questions, {}, word_counter(), {.seed = 1, .longest_distractor = 0});
+  CHECK(any.build(questions[0], 300)->tokens < 284);
+}
+
 TEST_CASE("A context depends on the seed and its own question, not on what else is built") {
   const auto questions = parse(musique_file(12)).questions;
   ContextBuilder first(questions, {}, word_counter(), {.seed = 5}),
