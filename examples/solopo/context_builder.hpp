@@ -29,7 +29,7 @@ struct ContextOptions {
   // 1: the question's own distractors (of its record or its article) first, then pooled ones. Less: an own
   // one is taken with this probability while there are any.
   double own_share = 1;
-  std::int64_t longest_distractor = 300;  // tokens, 0: any; a longer one would end a context short of its target
+  std::int64_t longest_distractor = 300;  // tokens, 0: any; a longer one would end a context early
   PromptFormat format{};
 };
 
