@@ -19,11 +19,8 @@ namespace skinny {
 template <class T, int N>
 struct Lanes {
   typedef T type __attribute__((vector_size(N * sizeof(T))));
-  static type load(const T* p) noexcept {
-    type v;
-    std::memcpy(&v, p, sizeof v);
-    return v;
-  }
+  // By reference: returning a vector the processor lacks depends on the compiler's flags (warning -Wpsabi).
+  static void load(const T* p, type& v) noexcept { std::memcpy(&v, p, sizeof v); }
   // Lane l + lane l + N / 2, and so on down to one.
   static T sum(const type& v) noexcept {
     if constexpr (N == 1) {
@@ -48,8 +45,12 @@ void block(MatrixView<const T> x, std::ptrdiff_t i, MatrixView<const T> weight, 
   typename L::type sums[Rows][Columns] = {};
   for (std::ptrdiff_t e = 0; e < whole; e += lanes)
     for (int c = 0; c < Columns; ++c) {
-      const auto w = L::load(weight.row(j + c) + e);
-      for (int r = 0; r < Rows; ++r) sums[r][c] += L::load(x.row(i + r) + e) * w;
+      typename L::type w, v;
+      L::load(weight.row(j + c) + e, w);
+      for (int r = 0; r < Rows; ++r) {
+        L::load(x.row(i + r) + e, v);
+        sums[r][c] += v * w;
+      }
     }
   for (int r = 0; r < Rows; ++r)
     for (int c = 0; c < Columns; ++c) {

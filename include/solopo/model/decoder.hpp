@@ -84,6 +84,7 @@ class Decoder {
 
     std::vector<Generated> results(static_cast<std::size_t>(options.samples));
     std::vector<RandomStream> random;
+    random.reserve(results.size());
     for (std::int32_t s = 0; s < options.samples; ++s)
       random.emplace_back(options.seed, "generate", mix_bits(options.stream) + static_cast<std::uint64_t>(s));
     std::vector<std::int32_t> active(results.size());
