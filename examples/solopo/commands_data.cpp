@@ -44,6 +44,9 @@ void add_build(CLI::App& data, Commands& commands) {
   app->add_flag("--pooled,!--no-pooled", o.pooled, "Other questions' passages may be distractors [on]");
   app->add_option("--own-share", o.own_share,
                   "Share of distractors from the question's own record or article");
+  app->add_option("--longest-distractor", o.longest_distractor,
+                  "Tokens; a longer passage is no distractor; 0: any length")
+      ->capture_default_str();
   add_split(*app, o.split);
   add_reading(*app, o.read);
   add_prompt_format(*app, flags->prompt);

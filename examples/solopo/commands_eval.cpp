@@ -43,6 +43,9 @@ void add_eval(CLI::App& program, Commands& commands, const std::string& command_
   app->add_flag("--pooled,!--no-pooled", o.pooled, "Other questions' passages may be distractors [on]");
   app->add_option("--own-share", o.own_share,
                   "Share of distractors from the question's own record or article");
+  app->add_option("--longest-distractor", o.longest_distractor,
+                  "Tokens; a longer passage is no distractor; 0: any length")
+      ->capture_default_str();
   add_path(*app, "--against", o.against, "A result of another model on the same questions, to compare with");
   add_path(*app, "--out", o.out, "Result to write: JSON with every question's answer");
   app->add_option("--threads", o.threads, "0: as many as the machine has")->capture_default_str();

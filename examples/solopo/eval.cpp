@@ -77,6 +77,7 @@ io::Json settings_of(const EvalOptions& options, const ReadReport& report, doubl
           {"distractors", options.distractors.string()},
           {"pooled", options.pooled},
           {"own_share", own_share},
+          {"longest_distractor", options.longest_distractor},
           {"lengths", options.lengths},
           {"questions", options.questions},
           {"depths", depths},
@@ -181,6 +182,7 @@ int run_eval(const EvalOptions& given, const Console& console) {
                           .depths = options.depths,
                           .pooled = options.pooled,
                           .own_share = own_share,
+                          .longest_distractor = options.longest_distractor,
                           .format = options.prompt});
 
   // All contexts, before the weights are loaded.

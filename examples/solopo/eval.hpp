@@ -26,6 +26,7 @@ struct EvalOptions {
   std::vector<double> depths;                        // empty: uniform; else one of these a question
   bool pooled = true;
   std::optional<double> own_share;
+  std::int64_t longest_distractor = 300;  // tokens, 0: any
   SplitOptions split{.by = "", .part = "test"};
   std::filesystem::path split_from;  // a manifest of `data build`: use its other articles; empty: see split
   std::uint64_t seed = 0;

@@ -9,7 +9,7 @@ namespace solopo::cli {
 constexpr std::string_view report_style = R"css(
 :root{color-scheme:light dark;
 --page:#f6f7f9;--card:#ffffff;--text:#1b1f26;--muted:#5a6473;--rule:#dfe3e9;--grid:#e9ecf1;--strong:#10141a;
---accent:#0b63a5;--good:#00734f;--bad:#a63a12;--heat:#0a5a9c;--heat-on:#ffffff;--none:#eef0f3;--chip:#eef1f5;
+--accent:#0b63a5;--good:#00734f;--bad:#a63a12;--heat:#083e70;--heat-on:#ffffff;--none:#eef0f3;--chip:#eef1f5;
 --s0:#6a7280;--s1:#c46a00;--s2:#0072b2;--s3:#008a63;--s4:#b5478f;--s5:#a8370b;--s6:#6a55c2;--s7:#77730a}
 @media (prefers-color-scheme:dark){:root{
 --page:#0f1216;--card:#171b21;--text:#dfe4ea;--muted:#98a3b1;--rule:#2b323b;--grid:#252b33;--strong:#f4f7fa;
@@ -35,6 +35,8 @@ a{color:var(--accent)}
 .grid.small{grid-template-columns:repeat(auto-fit,minmax(min(100%,300px),1fr))}
 .grid>.card{margin:0;min-width:0}
 figure{margin:0}
+.grid>figure{display:flex;flex-direction:column}
+.grid>figure>svg{margin-top:auto}
 figcaption p{margin:0 0 8px}
 svg{display:block;width:100%;height:auto;overflow:visible}
 svg text{font-size:12px;fill:var(--muted);font-family:inherit}
@@ -85,6 +87,7 @@ details{margin:12px 0}summary{cursor:pointer;color:var(--accent);font-weight:600
 footer{color:var(--muted);font-size:.8125rem;padding-top:28px;padding-bottom:44px}
 @media (max-width:520px){main,header,footer{padding-left:12px;padding-right:12px}.card{padding:13px}
 header{padding-top:22px}h2{margin-top:34px}dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:8px}
+tbody th{white-space:normal;min-width:7.5rem}th,td{padding-right:10px}
 svg text{font-size:14px}svg .heat-note{font-size:11.5px}svg .heat-text{font-size:15px}.legend svg{width:30px}}
 @media print{body{background:#fff}.card{break-inside:avoid}}
 )css";

@@ -224,10 +224,10 @@ std::string svg_heat_map(const HeatMap& map) {
           at(x + 1), at(y + 1), at(cell_width - 2), at(cell_height - 2), cell ? "heat" : "heat-none",
           at(cell ? 0.06 + 0.94 * value : 1));
       if (!cell) continue;
-      const char* tone = value > 0.52 ? "heat-text on" : "heat-text";
+      const char* tone = value > 0.6 ? "heat-text on" : "heat-text";
       out += text(x + cell_width / 2, y + (cell->note.empty() ? 23 : 18), "middle", tone, cell->text);
       if (!cell->note.empty())
-        out += text(x + cell_width / 2, y + 31, "middle", value > 0.52 ? "heat-note on" : "heat-note",
+        out += text(x + cell_width / 2, y + 31, "middle", value > 0.6 ? "heat-note on" : "heat-note",
                     cell->note);
     }
   }
