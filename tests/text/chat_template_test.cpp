@@ -1,8 +1,10 @@
 #include "solopo/text/chat_template.hpp"
 
+#include <iostream>
 #include <map>
 
 #include "../io/test_files.hpp"
+#include "../support/smollm2.hpp"
 #include "catch.hpp"
 #include "fixtures.hpp"
 
@@ -53,6 +55,24 @@ TEST_CASE("prompts equal those of transformers' apply_chat_template") {
     ++kinds[kind];
   }
   CHECK(kinds == std::map<std::string, int>{{"chatml", 24}, {"llama3", 16}, {"qwen", 16}});
+}
+
+TEST_CASE("SmolLM2's own template is chatml with its system text") {
+  const auto path = smollm2();
+  if (!path) {
+    std::cout << "skipped: SmolLM2's own template (set SOLOPO_SMOLLM2 to the weights)\n";
+    return;
+  }
+  const auto tokenizer = Tokenizer::from_gguf(io::GgufFile(*path));
+  const ChatTemplate chat = detect_chat_template(tokenizer);
+  CHECK(chat.kind == ChatTemplate::Kind::chatml);
+  CHECK(chat.default_system == "You are a helpful AI assistant named SmolLM, trained by Hugging Face");
+  const std::vector<Message> question = {{"user", "What is 2+2?"}};
+  // transformers 5.23.0, apply_chat_template
+  const Ids expected = {1,   9690, 198, 2683, 359,   253,  5356, 5646, 11173, 3365, 3511, 308,  34519,
+                        28,  7018, 411, 407,  19712, 8182, 2,    198,  1,     4093, 198,  1780, 314,
+                        216, 34,   27,  34,   47,    2,    198,  1,    520,   9531, 198};
+  CHECK(encode_chat(tokenizer, chat, question, true) == expected);
 }
 
 TEST_CASE("a message cannot end its turn or begin another one") {
