@@ -12,11 +12,11 @@
 namespace solopo::cli {
 
 struct CompareOptions {
-  std::vector<NamedFile> evals;  // the first is the one to compare with, unless `against` names another
-  std::string against;
+  std::vector<NamedFile> evals{};  // the first is the one to compare with, unless `against` names another
+  std::string against{};
   std::int64_t resamples = 10000;
   std::uint64_t seed = 0;
-  std::filesystem::path out;  // JSON, empty: only the tables
+  std::filesystem::path out{};  // JSON, empty: only the tables
 };
 
 // UsageError, DataError (other questions, other contexts), IoError.

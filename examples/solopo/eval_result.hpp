@@ -13,37 +13,37 @@
 namespace solopo::cli {
 
 struct EvalQuestion {
-  std::string id, question;
-  std::vector<std::string> answers;  // the answer first, then its aliases
+  std::string id{}, question{};
+  std::vector<std::string> answers{};  // the answer first, then its aliases
 };
 
 struct EvalRow {
-  std::string id;
+  std::string id{};
   std::int64_t length = 0;         // asked for [tokens], 0: the evidence alone
   std::int64_t tokens = 0;         // of the prompt
-  std::optional<double> depth;     // share of the distractors before the evidence, unset: no distractors
+  std::optional<double> depth{};   // share of the distractors before the evidence, unset: no distractors
   bool correct = false;            // sub-EM of the greedy answer
   bool finished = false;           // the answer ended by itself
   double gold_logp_per_token = 0;  // of the first answer, end-of-turn token included [nats]
   std::int64_t gold_tokens = 0;
-  std::string answer;
+  std::string answer{};
 };
 
 // The rows of one length, in the order in which the questions were drawn.
 struct EvalLength {
   std::int64_t length = 0;
-  std::string contexts_sha256;  // of all prompts: equal where two evaluations asked the very same
+  std::string contexts_sha256{};  // of all prompts: equal where two evaluations asked the very same
   double seconds = 0;
-  std::vector<EvalRow> rows;
+  std::vector<EvalRow> rows{};
 };
 
 struct EvalResult {
-  std::string model;
-  std::string command;         // as it was given
-  io::Json settings, machine;  // objects
+  std::string model{};
+  std::string command{};           // as it was given
+  io::Json settings{}, machine{};  // objects
   double seconds = 0, peak_memory_bytes = 0;
-  std::vector<EvalQuestion> questions;
-  std::vector<EvalLength> lengths;  // ascending
+  std::vector<EvalQuestion> questions{};
+  std::vector<EvalLength> lengths{};  // ascending
 };
 
 // Includes a summary, which reading ignores: it follows from the rows.

@@ -14,21 +14,21 @@ namespace solopo::cli {
 
 struct EvalCell {
   std::int64_t questions = 0, correct = 0;
-  Interval accuracy;             // Wilson, 95 %
-  Interval gold_logp_per_token;  // bootstrap over questions, 95 %
+  Interval accuracy{};             // Wilson, 95 %
+  Interval gold_logp_per_token{};  // bootstrap over questions, 95 %
 };
 
 // Questions whose evidence stands at [from, to) of the distractors; to = 1 includes 1, from = to is that very
 // depth.
 struct DepthCell {
   double from = 0, to = 1;
-  EvalCell cell;
+  EvalCell cell{};
 };
 
 struct LengthSummary {
   std::int64_t length = 0, median_tokens = 0;
-  EvalCell all;
-  std::vector<DepthCell> depths;  // empty without distractors
+  EvalCell all{};
+  std::vector<DepthCell> depths{};  // empty without distractors
 };
 
 // One for each length. Depths as `settings.depths` lists them, or five equal ranges.
@@ -39,12 +39,12 @@ struct PairedDifference {
   std::int64_t length = 0, questions = 0;
   double from = 0, to = 1;                       // of the evidence's depth; 0, 1: all
   std::int64_t only_first = 0, only_second = 0;  // right in one of the two
-  Interval accuracy, gold_logp_per_token;        // bootstrap over questions, 95 %
+  Interval accuracy{}, gold_logp_per_token{};    // bootstrap over questions, 95 %
 };
 
 struct PairedLength {
-  PairedDifference all;
-  std::vector<PairedDifference> depths;
+  PairedDifference all{};
+  std::vector<PairedDifference> depths{};
 };
 
 // DataError, naming the first difference, unless compare() could compare the two. Of rows only ids are read.

@@ -10,12 +10,12 @@
 namespace solopo::cli {
 
 struct GenerateCommandOptions {
-  std::filesystem::path model;
-  std::string template_name;       // empty: the model's own
-  std::string prompt;              // text of the user's turn, or "-": standard input
-  std::string system;              // a system turn before it, empty: the template's default
-  std::filesystem::path messages;  // instead of prompt: JSON, a list of {role, content}
-  bool raw = false;                // the prompt as it is, without a template
+  std::filesystem::path model{};
+  std::string template_name{};       // empty: the model's own
+  std::string prompt{};              // text of the user's turn, or "-": standard input
+  std::string system{};              // a system turn before it, empty: the template's default
+  std::filesystem::path messages{};  // instead of prompt: JSON, a list of {role, content}
+  bool raw = false;                  // the prompt as it is, without a template
   std::int32_t max_new_tokens = 256;
   double temperature = 0;  // 0: greedy
   std::int32_t samples = 1;

@@ -13,7 +13,7 @@
 #include "solopo/io/jsonl.hpp"
 #include "solopo/io/safetensors.hpp"
 #include "solopo/model/language_model.hpp"
-#include "solopo/train/checkpoint.hpp"
+#include "solopo/train/restore_checkpoint.hpp"
 #include "text_table.hpp"
 #include "usage_error.hpp"
 

@@ -12,21 +12,21 @@
 namespace solopo::cli {
 
 struct ReportModel {
-  std::string name;
+  std::string name{};
   int style = 0;
-  EvalResult eval;
-  std::vector<LengthSummary> summary;
+  EvalResult eval{};
+  std::vector<LengthSummary> summary{};
 };
 
 struct ReportRun {
   int style = 0;
-  TrainingLog log;
+  TrainingLog log{};
 };
 
 struct ReportComparison {
-  std::string first, second;
+  std::string first{}, second{};
   int style = 0;  // of the second
-  std::vector<PairedLength> lengths;
+  std::vector<PairedLength> lengths{};
 };
 
 std::string headline_section(const std::vector<ReportModel>& models, const std::vector<ReportRun>& runs);

@@ -16,7 +16,7 @@ enum class NumberStyle { plain, percent };  // percent: 0.25 is written 25 %
 // A linear axis from the first tick or `low` to the last tick or `high`.
 struct Axis {
   double low = 0, high = 1, step = 1;
-  std::vector<double> ticks;
+  std::vector<double> ticks{};
 
   // Place of a value between 0 (low) and 1 (high), kept inside.
   [[nodiscard]] double place(double value) const {

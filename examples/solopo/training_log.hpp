@@ -1,6 +1,7 @@
 // The metrics.jsonl of a training run, read back.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -15,9 +16,9 @@
 namespace solopo::cli {
 
 struct TrainingLog {
-  std::string name;
-  std::vector<io::Json> lines;             // as they stand
-  std::map<std::int64_t, io::Json> steps;  // the last line of each step that is no evaluation
+  std::string name{};
+  std::vector<io::Json> lines{};             // as they stand
+  std::map<std::int64_t, io::Json> steps{};  // the last line of each step that is no evaluation
 
   // (step, value) where the metric is a number; NaN where the log says that it was not finite.
   [[nodiscard]] std::vector<std::pair<double, double>> curve(const std::string& metric) const {

@@ -139,7 +139,7 @@ TEST_CASE("Wrong use of report is told all at once") {
   std::ostringstream out, log;
   try {
     run_report(
-        {.trains = {{"a", "x"}, {"a", "y"}}, .against = {"nobody"}, .samples = -1, .out = folder / "r.html"},
+        {.trains = {{"a", "x"}, {"a", "y"}}, .against = {"nobody"}, .out = folder / "r.html", .samples = -1},
         {.out = out, .log = log});
     FAIL("it was accepted");
   } catch (const UsageError& error) {

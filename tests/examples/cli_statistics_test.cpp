@@ -20,19 +20,18 @@ std::vector<double> zeros_and_ones(std::size_t n, std::size_t ones) {
 }  // namespace
 
 TEST_CASE("Wilson's interval has its published values") {
-  // R's prop.test(x, n, correct = FALSE) and binom::binom.wilson.
+  // Newcombe 1998 (Statistics in Medicine 17), table I, method 3, to four decimals.
   struct Case {
     std::int64_t successes, n;
     double low, high;
   };
-  for (const Case& c :
-       {Case{5, 10, 0.2365931, 0.7634069}, Case{81, 263, 0.2552692, 0.3662090}, Case{0, 20, 0.0, 0.1611252},
-        Case{20, 20, 0.8388748, 1.0}, Case{1, 29, 0.0061109, 0.1717558}}) {
+  for (const Case& c : {Case{81, 263, 0.2553, 0.3662}, Case{15, 148, 0.0624, 0.1605},
+                        Case{0, 20, 0.0, 0.1611}, Case{1, 29, 0.0061, 0.1718}}) {
     const Interval i = wilson(c.successes, c.n);
     CAPTURE(c.successes, c.n);
     CHECK(i.value == Approx(static_cast<double>(c.successes) / static_cast<double>(c.n)));
-    CHECK(i.low == Approx(c.low).margin(2e-6));
-    CHECK(i.high == Approx(c.high).margin(2e-6));
+    CHECK(i.low == Approx(c.low).margin(5e-5));
+    CHECK(i.high == Approx(c.high).margin(5e-5));
   }
 }
 
