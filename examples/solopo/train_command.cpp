@@ -123,8 +123,7 @@ int stopped_code(const TrainConsole& console) { return 128 + console.stop_signal
 
 int run_train(const TrainCommandOptions& options, const TrainConsole& console) {
   if (const auto problems = train_option_problems(options); !problems.empty()) {
-    throw UsageError(fmt::format("{} problem{} in the options:\n  {}", problems.size(),
-                                 problems.size() == 1 ? "" : "s", fmt::join(problems, "\n  ")));
+    throw UsageError(fmt::format("{}", fmt::join(problems, "\n")));
   }
   kernels::set_thread_count(static_cast<int>(options.threads));
   TrainPlan plan = make_train_plan(options);

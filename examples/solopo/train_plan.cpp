@@ -74,14 +74,33 @@ void check_objective(const TrainCommandOptions& o, std::vector<std::string>& pro
         fmt::format("--context: '{}' is not one of short, long, expand", printable(o.context)));
   }
   if (!entry) return;
-  try {
-    static_cast<void>(resolve_options(*entry, objective_options(o)));
-  } catch (const ArgumentError& error) {
-    std::string what = error.what();
-    const std::size_t end = std::min(what.find(':'), what.size());
-    std::replace(what.begin(), what.begin() + static_cast<std::ptrdiff_t>(end), '_', '-');
-    problems.push_back("--" + what);
+  const auto check = [&](const ObjectiveOptions& options) {
+    try {
+      static_cast<void>(resolve_options(*entry, options));
+    } catch (const ArgumentError& error) {
+      std::string what = error.what();
+      const std::size_t end = std::min(what.find(':'), what.size());
+      std::replace(what.begin(), what.begin() + static_cast<std::ptrdiff_t>(end), '_', '-');
+      problems.push_back("--" + what);
+    }
+  };
+  // One by one, since resolve_options() stops at the first that is wrong.
+  const ObjectiveOptions all = objective_options(o);
+  for (const auto member : {&ObjectiveOptions::beta, &ObjectiveOptions::gamma, &ObjectiveOptions::lambda,
+                            &ObjectiveOptions::alpha, &ObjectiveOptions::label_smoothing}) {
+    ObjectiveOptions one;
+    one.*member = all.*member;
+    check(one);
   }
+  ObjectiveOptions one;
+  one.distance = all.distance;
+  check(one);
+  one = {};
+  one.scope = all.scope;
+  check(one);
+  one = {};
+  one.stop_short_gradient = all.stop_short_gradient;
+  check(one);
   if (context && *context != TrainContext::short_prompt) {
     if (entry->needs_long_prompt) {
       problems.push_back(

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "catch.hpp"
+#include "solopo/train/restore_checkpoint.hpp"
 #include "tiny_run.hpp"
 
 using namespace solopo;

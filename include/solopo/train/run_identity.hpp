@@ -31,7 +31,7 @@ class ResumeError : public Error {
  private:
   static std::string describe(const std::vector<std::string>& differences) {
     std::string out = "cannot resume, the settings differ from those of the checkpoint:";
-    for (const std::string& difference : differences) out += "\n  " + difference;
+    for (const std::string& difference : differences) out += "\n" + difference;
     return out +
            "\nGive the same settings, --allow-change KEY for those that may differ, or another output "
            "folder.";

@@ -23,6 +23,7 @@
 #include "solopo/train/parameters.hpp"
 #include "solopo/train/process_memory.hpp"
 #include "solopo/train/record_order.hpp"
+#include "solopo/train/restore_checkpoint.hpp"
 #include "solopo/train/run_identity.hpp"
 #include "solopo/train/run_length.hpp"
 #include "solopo/train/run_lock.hpp"

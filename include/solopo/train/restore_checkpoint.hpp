@@ -1,0 +1,128 @@
+// Goes back to a saved state: the newest checkpoint that is whole, its weights and the optimiser's state.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "solopo/core/error.hpp"
+#include "solopo/io/input_file.hpp"
+#include "solopo/io/json.hpp"
+#include "solopo/io/safetensors.hpp"
+#include "solopo/train/checkpoint_folders.hpp"
+#include "solopo/train/checkpoint_state.hpp"
+#include "solopo/train/optimizer.hpp"
+#include "solopo/train/parameters.hpp"
+
+namespace solopo {
+
+// Reads the manifest and checks size and SHA-256 of every file it names. Throws ModelError with a code that
+// begins with "checkpoint_": manifest, missing, size, sha256.
+[[nodiscard]] inline Checkpoint read_manifest(const std::filesystem::path& folder) {
+  namespace detail = checkpoint_detail;
+  const std::filesystem::path path = folder / detail::manifest_name;
+  if (!std::filesystem::exists(path)) detail::refuse(path, "checkpoint_manifest", "there is no such file");
+  Checkpoint out{.folder = folder, .state = {}, .identity = {}};
+  std::vector<std::string> names;
+  const auto check_files = [&](const io::Json& files) {
+    for (const io::Json& file : files) {
+      const auto name = file.at("name").get<std::string>();
+      if (name.empty() || name.find('/') != std::string::npos || name == "..") {
+        detail::refuse(path, "checkpoint_manifest", "names the file '" + printable(name) + "'");
+      }
+      const std::filesystem::path at = folder / name;
+      std::error_code error;
+      const std::uintmax_t bytes = std::filesystem::file_size(at, error);
+      if (error) detail::refuse(at, "checkpoint_missing", error.message());
+      if (bytes != file.at("bytes").get<std::uint64_t>()) {
+        detail::refuse(at, "checkpoint_size",
+                       "has " + std::to_string(bytes) + " bytes, " +
+                           std::to_string(file.at("bytes").get<std::uint64_t>()) + " were written");
+      }
+      if (io::sha256_file(at, io::FileRole::model) != file.at("sha256").get<std::string>()) {
+        detail::refuse(at, "checkpoint_sha256", "its content is not what was written");
+      }
+      names.push_back(name);
+    }
+  };
+  try {
+    const io::Json manifest = io::parse_json_file(path, io::FileRole::model);
+    if (manifest.at("format") != "solopo checkpoint" || manifest.at("version") != 1) {
+      detail::refuse(path, "checkpoint_manifest", "is not of this format and version");
+    }
+    if (manifest.at("sha256") != detail::manifest_digest(manifest)) {
+      detail::refuse(path, "checkpoint_manifest", "was changed after it was written");
+    }
+    out.state = detail::state_from(manifest.at("state"));
+    for (const io::Json& entry : manifest.at("identity")) {
+      out.identity.emplace_back(entry.at(0).get<std::string>(), entry.at(1).get<std::string>());
+    }
+    check_files(manifest.at("files"));
+  } catch (const io::Json::exception& error) {
+    detail::refuse(path, "checkpoint_manifest", error.what());
+  } catch (const ModelError& error) {
+    if (error.code().starts_with("checkpoint_")) throw;
+    detail::refuse(path, "checkpoint_manifest", error.what());
+  }
+  for (const char* needed : {detail::weights_name, detail::optimizer_name}) {
+    if (std::find(names.begin(), names.end(), needed) == names.end()) {
+      detail::refuse(path, "checkpoint_manifest", std::string("does not name ") + needed);
+    }
+  }
+  return out;
+}
+
+// The newest complete checkpoint; `warn` hears why newer ones were passed over. Nothing when there is none at
+// all. Throws ModelError when there are some and all are damaged.
+[[nodiscard]] inline std::optional<Checkpoint> newest_checkpoint(
+    const std::filesystem::path& run, const std::function<void(const std::string&)>& warn = {}) {
+  const std::vector<std::int64_t> steps = list_checkpoints(run);
+  for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
+    const std::filesystem::path folder = checkpoint_detail::folder_of(run, *step);
+    try {
+      Checkpoint found = read_manifest(folder);
+      if (found.state.step == *step) return found;
+      checkpoint_detail::refuse(folder, "checkpoint_manifest",
+                                "holds the state of step " + std::to_string(found.state.step));
+    } catch (const Error& error) {
+      if (warn) warn(std::string("a damaged checkpoint is passed over: ") + error.what());
+    }
+  }
+  if (!steps.empty()) {
+    checkpoint_detail::refuse(run, "checkpoint_none",
+                              "none of its " + std::to_string(steps.size()) +
+                                  " checkpoints is complete; start into another folder");
+  }
+  return std::nullopt;
+}
+
+// Loads weights and optimiser state. Throws ModelError when tensors are missing or have other shapes; the
+// weights are then unchanged.
+inline void restore_checkpoint(const Checkpoint& checkpoint, const Parameters& parameters, AdamW& optimizer) {
+  namespace detail = checkpoint_detail;
+  const io::SafetensorsFile weights(checkpoint.folder / detail::weights_name);
+  const io::SafetensorsFile moments(checkpoint.folder / detail::optimizer_name);
+  const auto require = [](const io::SafetensorsFile& file, const std::string& name, std::size_t elements) {
+    const io::SafetensorsTensor* tensor = file.find(name);
+    if (tensor && tensor->elements() == elements) return;
+    detail::refuse(file.name(), "checkpoint_tensor",
+                   "tensor '" + name + (tensor ? "' has another size than the model's" : "' is missing"));
+  };
+  for (const TensorSlot& slot : parameters.slots) require(weights, slot.name, slot.size);
+  for (const char* name : {"exp_avg", "exp_avg_sq"}) require(moments, name, optimizer.first().size());
+  for (const TensorSlot& slot : parameters.slots) {
+    weights.read_f32(slot.name, parameters.values.subspan(slot.offset, slot.size));
+  }
+  moments.read_f32("exp_avg", optimizer.first());
+  moments.read_f32("exp_avg_sq", optimizer.second());
+  optimizer.set_steps(checkpoint.state.step);
+}
+
+}  // namespace solopo

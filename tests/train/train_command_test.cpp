@@ -1,0 +1,220 @@
+#include "train_command.hpp"
+
+#include <fstream>
+#include <sstream>
+
+#include "catch.hpp"
+#include "score_command.hpp"
+#include "solopo/core/random.hpp"
+#include "solopo/io/jsonl.hpp"
+#include "solopo/model/language_model.hpp"
+#include "tiny_run.hpp"
+#include "usage_error.hpp"
+
+using namespace solopo;
+using namespace solopo::cli;
+using solopo::test::TemporaryFolder;
+namespace fs = std::filesystem;
+
+namespace {
+
+const fs::path tiny_model = SOLOPO_SOURCE_DIR "/examples/data/tiny";
+
+// Records in the words of the tiny model: a document with the answer, more of them in the long prompt.
+void write_records(const fs::path& path, std::size_t count, std::uint64_t seed) {
+  io::JsonlWriter out(path);
+  const auto document = [](RandomStream& random, const char* key) {
+    const char* words[] = {"amber fox", "huge lamp", "calm otter"};
+    return std::string(key) + words[random.below(3)] + " not also since\n";
+  };
+  for (std::size_t i = 0; i < count; ++i) {
+    RandomStream random(seed, "records", i);
+    const std::string evidence = document(random, "117"),
+                      more = document(random, "204") + document(random, "131");
+    const auto message = [](const std::string& text) {
+      return io::Json::array({{{"role", "user"}, {"content", text + "\n117"}}});
+    };
+    out.write({{"id", i},
+               {"prompt_short", message(evidence)},
+               {"prompt_long", message(more + evidence)},
+               {"chosen", evidence.substr(3, evidence.find(" not") - 3)},
+               {"rejected", i % 2 == 0 ? "brisk mouse" : "light bell"},
+               {"sampled_from", "short"},
+               {"gold_chosen", false},
+               {"question", "117"}});
+  }
+  out.commit();
+}
+
+struct Job {
+  TemporaryFolder folder;
+  TrainCommandOptions options;
+  std::ostringstream log;
+  std::atomic<int> signal{0};
+
+  Job() {
+    write_records(folder.path() / "train.jsonl", 9, 1);
+    write_records(folder.path() / "eval.jsonl", 4, 2);
+    options.model = tiny_model;
+    options.data = folder.path() / "train.jsonl";
+    options.eval_data = folder.path() / "eval.jsonl";
+    options.out = folder.path() / "run";
+    options.eval_every = 2;
+    options.save_every = 2;
+    options.epochs = 2;
+    options.lr = 1e-3;
+  }
+  int run() { return run_train(options, {.log = log, .stop_signal = &signal}); }
+  [[nodiscard]] std::string weights() const {
+    return io::read_file(options.out / "model.safetensors", io::FileRole::model, 1u << 30);
+  }
+  [[nodiscard]] std::vector<io::Json> metrics() const {
+    std::vector<io::Json> out;
+    io::JsonlReader reader(options.out / "metrics.jsonl");
+    while (auto line = reader.next()) {
+      for (const char* name : {"seconds", "tokens_per_second", "peak_memory_bytes", "eval_seconds"}) {
+        line->value.erase(name);
+      }
+      out.push_back(std::move(line->value));
+    }
+    return out;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("All problems of the options come in one report, before anything is read") {
+  TrainCommandOptions o;
+  o.model = "/nonexistent/model";
+  o.data = tiny_model;
+  o.out = tiny_model / "config.json";
+  o.objective = "solopo:dpo";
+  o.context = "expand";
+  o.alpha = -1.0f;
+  o.beta = 0.0f;
+  o.distance = "cubic";
+  o.lr = std::numeric_limits<double>::quiet_NaN();
+  o.batch_size = 0;
+  o.max_length = 1;
+  o.save_every = 0;
+  o.too_long = "cut";
+  const std::vector<std::string> problems = train_option_problems(o);
+  std::string all;
+  for (const std::string& problem : problems) all += problem + "\n";
+  INFO(all);
+  for (const char* flag : {"--model", "--data", "--out", "--context", "--alpha", "--beta", "--distance",
+                           "--lr", "--batch-size", "--max-length", "--save-every", "--too-long"}) {
+    CHECK(std::count_if(problems.begin(), problems.end(),
+                        [&](const std::string& p) { return p.starts_with(std::string(flag) + ":"); }) == 1);
+  }
+  CHECK(problems.size() == 12);
+  std::ostringstream log;
+  CHECK_THROWS_AS(run_train(o, {.log = log}), UsageError);
+}
+
+TEST_CASE("Sound options have no problems") {
+  Job job;
+  CHECK(train_option_problems(job.options).empty());
+}
+
+TEST_CASE("A dry run tells options, records and tokens, and writes nothing") {
+  Job job;
+  job.options.dry_run = true;
+  CHECK(job.run() == 0);
+  const std::string text = job.log.str();
+  INFO(text);
+  CHECK(text.find("objective: solopo:dpo\n") != std::string::npos);
+  CHECK(text.find("alpha: 3\n") != std::string::npos);
+  CHECK(text.find("max_steps: 5\n") != std::string::npos);
+  CHECK(text.find("9 records of 9") != std::string::npos);
+  CHECK(text.find("prompt_long  tokens: min") != std::string::npos);
+  CHECK_FALSE(fs::exists(job.options.out));
+}
+
+TEST_CASE(
+    "A run leaves a model that loads, checkpoints, metrics and a cached reference; stopped and resumed it is "
+    "the same") {
+  Job whole;
+  REQUIRE(whole.run() == 0);
+  CHECK_NOTHROW(load_model(whole.options.out));
+  const auto expected = whole.metrics();
+  CHECK(expected[0]["step"] == 1);
+  CHECK(expected[0]["solo_ra/gap"] == 0.0);
+  CHECK(std::count_if(expected.begin(), expected.end(),
+                      [](const io::Json& l) { return l.contains("loss"); }) == 5);
+  CHECK(std::count_if(expected.begin(), expected.end(),
+                      [](const io::Json& l) { return l.contains("eval_loss"); }) == 3);
+
+  for (const std::int64_t stop : {2, 4}) {
+    Job parts;
+    // Asks to stop when something is said (an evaluation) once that step is in metrics.jsonl.
+    struct StopAt : std::stringbuf {
+      std::atomic<int>* signal;
+      fs::path metrics;
+      std::int64_t step = 0;
+      int sync() override {
+        std::ifstream in(metrics);
+        std::string line;
+        while (std::getline(in, line)) {
+          if (line.find("\"step\":" + std::to_string(step)) != std::string::npos) *signal = 2;
+        }
+        return 0;
+      }
+    } buffer;
+    buffer.signal = &parts.signal;
+    buffer.metrics = parts.options.out / "metrics.jsonl";
+    buffer.step = stop;
+    std::ostream log(&buffer);
+    CHECK(run_train(parts.options, {.log = log, .stop_signal = &parts.signal}) == 130);
+    CHECK_FALSE(fs::exists(parts.options.out / "config.json"));
+    CHECK_THROWS_AS(parts.run(), UsageError);  // without resume
+    parts.signal = 0;
+    parts.options.resume = true;
+    CHECK(parts.run() == 0);
+    CHECK(parts.log.str().find("reference log-probabilities: from") != std::string::npos);
+    CHECK(parts.weights() == whole.weights());
+    CHECK(parts.metrics() == expected);
+  }
+}
+
+TEST_CASE("A request to stop before training saves nothing and gives the signal's code") {
+  Job job;
+  job.signal = 15;
+  CHECK(job.run() == 143);
+  CHECK(list_checkpoints(job.options.out).empty());
+}
+
+TEST_CASE("A length past the model's context is refused, and records past a limit by rule") {
+  Job job;
+  job.options.max_length = 100000;
+  CHECK_THROWS_AS(job.run(), UsageError);
+  job.options.max_length = 20;
+  CHECK_THROWS_AS(job.run(), DataError);
+  CHECK_FALSE(fs::exists(job.options.out));
+  job.options.too_long = "middle";
+  CHECK(job.run() == 0);
+  CHECK(job.log.str().find("9 cut in the middle of the context") != std::string::npos);
+}
+
+TEST_CASE("Score adds log-probabilities and token counts to every record and keeps the rest") {
+  Job job;
+  ScoreCommandOptions options;
+  options.model = tiny_model;
+  options.in = job.options.data;
+  options.out = job.folder.path() / "scored.jsonl";
+  CHECK(run_score(options, {.log = job.log}) == 0);
+  io::JsonlReader in(options.in), out(options.out);
+  std::size_t records = 0;
+  while (const auto scored = out.next()) {
+    const auto source = in.next();
+    for (const auto& [key, value] : source->value.items()) CHECK(scored->value[key] == value);
+    for (const char* name :
+         {"ref_chosen_logps", "ref_rejected_logps", "ref_chosen_logps_long", "ref_rejected_logps_long"}) {
+      CHECK(scored->value[name].get<double>() < 0);
+    }
+    CHECK(scored->value["chosen_tokens"] == 3);  // two words and the end of turn
+    CHECK(scored->value["rejected_tokens"] == 3);
+    ++records;
+  }
+  CHECK(records == 9);
+}
