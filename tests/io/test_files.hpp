@@ -35,6 +35,8 @@ class TemporaryFolder {
   // Writes a file without the library under test.
   [[nodiscard]] std::filesystem::path file(std::string_view name, std::string_view bytes) const {
     const auto path = path_ / name;
+    std::error_code ignored;
+    std::filesystem::remove(path, ignored);  // ext4 syncs a file that is cut to nothing and written again
     std::ofstream(path, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
     return path;
   }
