@@ -36,24 +36,23 @@ static_assert(std::numeric_limits<float>::is_iec559);
 // Rows of little-endian 16-bit values at any address.
 inline void halves_to_floats(const void* from, float* to, std::size_t count) noexcept {
   const auto* at = static_cast<const unsigned char*>(from);
-  std::size_t i = 0;
 #if defined(__F16C__)
-  for (; i + 8 <= count; i += 8) {
-    _mm256_storeu_ps(to + i, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at + 2 * i))));
+  for (; count >= 8; count -= 8, at += 16, to += 8) {
+    _mm256_storeu_ps(to, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at))));
   }
 #endif
-  for (; i < count; ++i) {
+  for (; count > 0; --count, at += 2, ++to) {
     std::uint16_t bits;
-    std::memcpy(&bits, at + 2 * i, sizeof bits);
-    to[i] = half_to_float(bits);
+    std::memcpy(&bits, at, sizeof bits);
+    *to = half_to_float(bits);
   }
 }
 inline void bfloat16s_to_floats(const void* from, float* to, std::size_t count) noexcept {
   const auto* at = static_cast<const unsigned char*>(from);
-  for (std::size_t i = 0; i < count; ++i) {
+  for (; count > 0; --count, at += 2, ++to) {
     std::uint16_t bits;
-    std::memcpy(&bits, at + 2 * i, sizeof bits);
-    to[i] = bfloat16_to_float(bits);
+    std::memcpy(&bits, at, sizeof bits);
+    *to = bfloat16_to_float(bits);
   }
 }
 
