@@ -251,7 +251,8 @@ void inspect_records(const InspectOptions& options, std::ostream& out) {
   }
   out << '\n';
   TextTable statistics({"tokens", "min", "median", "mean", "95 %", "max", "sum"});
-  for (auto& [name, values] : sizes) {
+  for (auto& [name, counts] : sizes) {
+    auto& values = counts;  // clang 14: a lambda cannot use a structured binding
     std::sort(values.begin(), values.end());
     std::size_t sum = 0;
     for (const std::size_t v : values) sum += v;
