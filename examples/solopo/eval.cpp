@@ -92,6 +92,11 @@ std::vector<Question> chosen_questions(QaFile& file, const EvalOptions& options)
   return select_groups(std::move(file.questions), options.split.part == "train" ? split.train : split.test);
 }
 
+int stopped(const Console& console) {
+  console.log << "stopped; nothing was written\n";
+  return console.stopped_code();
+}
+
 // The answers of a model, asked one prompt after the other.
 class Examiner {
  public:
@@ -199,6 +204,7 @@ int run_eval(const EvalOptions& given, const Console& console) {
   for (const Question& question : questions) {
     const auto place = static_cast<std::int64_t>(result.questions.size());
     if (place == wanted) break;
+    if (console.stopping()) return stopped(console);
     const std::optional<Context> evidence = builder.build(question, 0);
     const std::int64_t limit = smallest > 0 ? smallest : context - options.max_new_tokens;
     if (!evidence || evidence->tokens > limit) {
@@ -263,8 +269,7 @@ int run_eval(const EvalOptions& given, const Console& console) {
     for (std::size_t i = 0; i < tasks[l].size(); ++i) {
       if (console.stopping()) {
         progress.clear();
-        console.log << "stopped; nothing was written\n";
-        return console.stopped_code();
+        return stopped(console);
       }
       EvalRow& row = result.lengths[l].rows[i];
       examiner.ask(tasks[l][i], result.questions[tasks[l][i].question], row);

@@ -94,7 +94,7 @@ std::string training_chart(const std::vector<ReportRun>& runs, const std::string
                   .y_high = std::nullopt,
                   .series = {},
                   .width = 360,
-                  .height = 225};
+                  .height = 205};
   for (int pass = 0; pass < 2; ++pass) {  // background lines first
     for (const ReportRun& run : runs) {
       for (std::size_t m = 0; m < metrics.size(); ++m) {
@@ -355,7 +355,6 @@ std::string training_section(const std::vector<ReportRun>& runs) {
         "Solid: under the short prompt. Dashed: under the long one. The gap should close from below.",
         {"solo_ra/reward_short", "solo_ra/reward_long"});
   }
-  out += training_chart(runs, "Gradient norm", "Before clipping.", {"grad_norm"});
   return out + "</div></section>";
 }
 

@@ -1,35 +1,44 @@
-// SIGINT and SIGTERM: the first asks the running command to finish what it is at, the second ends the program
-// at once.
+// SIGINT and SIGTERM: the first asks the running command to finish what it is at, a later one ends the
+// program at once.
 #pragma once
 
+#include <pthread.h>
+#include <signal.h>
 #include <unistd.h>
-#include <csignal>
 
 #include <atomic>
+#include <chrono>
+#include <thread>
 
 namespace solopo::cli {
 
-namespace stop_signal_detail {
-
-inline std::atomic<int> received{0};
-static_assert(std::atomic<int>::is_always_lock_free);  // else a handler may not touch it
-
-extern "C" inline void on_stop_signal(int number) {
-  if (received.exchange(number) != 0) ::_exit(128 + number);
-}
-
-}  // namespace stop_signal_detail
-
-// Installs the handlers; the number it refers to is 0 until a signal comes. For commands that look at it: the
-// others are ended by the signal itself, which a shell shows as the same 130 or 143.
+// The number it refers to is 0 until a signal comes. For commands that look at it; the others are ended by
+// the signal itself, which a shell shows as the same 130 or 143. Call it before any thread is started.
+//
+// No handler is installed: the signals are blocked, and a thread of its own waits for them. A handler would
+// run on a thread that computes, and oneDNN's matrix kernels (seen in 2.6.3) keep data where the system then
+// puts the handler's frame: the heap is corrupted.
 inline const std::atomic<int>& watch_stop_signals() {
-  struct sigaction action {};
-  action.sa_handler = stop_signal_detail::on_stop_signal;
-  action.sa_flags = SA_RESTART;
-  ::sigemptyset(&action.sa_mask);
-  ::sigaction(SIGINT, &action, nullptr);
-  ::sigaction(SIGTERM, &action, nullptr);
-  return stop_signal_detail::received;
+  static std::atomic<int> received{0};
+  ::sigset_t signals;
+  ::sigemptyset(&signals);
+  ::sigaddset(&signals, SIGINT);
+  ::sigaddset(&signals, SIGTERM);
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // threads started later inherit it
+  std::thread([signals] {
+    using Clock = std::chrono::steady_clock;
+    Clock::time_point first;
+    for (int number = 0;;) {
+      if (::sigwait(&signals, &number) != 0) continue;
+      if (received.load() == 0) {
+        first = Clock::now();
+        received = number;
+      } else if (Clock::now() - first > std::chrono::milliseconds(500)) {
+        ::_exit(128 + number);
+      }  // sooner it is the same signal: timeout(1), for one, sends it to the process and to its group
+    }
+  }).detach();
+  return received;
 }
 
 }  // namespace solopo::cli

@@ -137,7 +137,8 @@ std::string svg_line_chart(const LineChart& chart) {
   double label_width = 0;
   for (const double tick : y.ticks)
     label_width = std::max(label_width, text_width(tick_text(tick, y.step, chart.y_style), font));
-  const double left = label_width + 12, right = chart.width - 14, top = 30, bottom = chart.height - 44;
+  const double left = label_width + 12, right = chart.width - 14, top = chart.y_label.empty() ? 10 : 30,
+               bottom = chart.height - 44;
   const double slots = static_cast<double>(chart.categories.size());
   const auto px = [&](double v) {
     return categorical ? left + (right - left) * (v + 0.5) / slots : left + (right - left) * x.place(v);
@@ -145,7 +146,7 @@ std::string svg_line_chart(const LineChart& chart) {
   const auto py = [&](double v) { return bottom - (bottom - top) * y.place(v); };
 
   std::string out = head(chart.width, chart.height, chart.title, chart.description);
-  out += text(0, 14, "start", "axis-title", chart.y_label);
+  if (!chart.y_label.empty()) out += text(0, 14, "start", "axis-title", chart.y_label);
   for (const double tick : y.ticks) {
     out += line(left, py(tick), right, py(tick), tick == 0 && y.low < 0 ? "grid zero" : "grid");
     out += text(left - 7, py(tick) + 4, "end", "tick", tick_text(tick, y.step, chart.y_style));

@@ -15,16 +15,19 @@ struct Outcome {
   std::string text;  // standard output and error
 };
 
-Outcome solopo_run(const std::string& arguments) {
-  const std::string command = "NO_COLOR=1 '" SOLOPO_PROGRAM "' " + arguments + " 2>&1";
+Outcome run_shell(const std::string& command) {
   Outcome out;
-  FILE* pipe = ::popen(command.c_str(), "r");
+  FILE* pipe = ::popen((command + " 2>&1").c_str(), "r");
   REQUIRE(pipe != nullptr);
   std::array<char, 4096> part{};
   while (const std::size_t n = std::fread(part.data(), 1, part.size(), pipe)) out.text.append(part.data(), n);
   const int status = ::pclose(pipe);
   out.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return out;
+}
+
+Outcome solopo_run(const std::string& arguments) {
+  return run_shell("NO_COLOR=1 '" SOLOPO_PROGRAM "' " + arguments);
 }
 
 bool has(const Outcome& outcome, const std::string& text) {
@@ -201,4 +204,23 @@ TEST_CASE("compare and report run on results alone") {
   CHECK(std::filesystem::exists(folder / "r.html"));
   o = solopo_run("report --eval start=" + start + " --title x");
   CHECK(o.code == 2);
+}
+
+TEST_CASE("SIGINT and SIGTERM stop an evaluation with 130 and 143, and leave no file behind") {
+  const ScratchFolder folder("signals");
+  const std::string qa = (folder / "qa.jsonl").string(), out = (folder / "e.json").string();
+  REQUIRE(solopo_run("data synth --count 4000 --out " + qa).code == 0);
+  for (const auto& [name, code] : {std::pair<std::string, int>{"INT", 130}, {"TERM", 143}}) {
+    const Outcome o =
+        run_shell("timeout --preserve-status -s " + name +
+                  " 0.7 '" SOLOPO_PROGRAM "' eval --model '" SOLOPO_SOURCE_DIR "/examples/data/tiny' --qa " +
+                  qa + " --prompt-format synthetic --lengths 256,512 --questions 4000 --out " + out);
+    CAPTURE(name, o.text);
+    CHECK(o.code == code);
+    CHECK(has(o, "stopped; nothing was written"));
+  }
+  std::size_t files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder / "."))
+    files += entry.is_regular_file();
+  CHECK(files == 1);
 }
