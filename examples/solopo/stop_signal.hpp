@@ -15,9 +15,9 @@ namespace solopo::cli {
 // The number it refers to is 0 until a signal comes. For commands that look at it; the others are ended by
 // the signal itself, which a shell shows as the same 130 or 143. Call it before any thread is started.
 //
-// No handler is installed: the signals are blocked, and a thread of its own waits for them. A handler that runs
-// on a thread inside oneDNN's dnnl_sgemm corrupts the heap (seen with 2.6.3, also in a program of nothing else);
-// presumably its kernels keep data where the system puts the handler's frame.
+// No handler is installed: the signals are blocked, and a thread of its own waits for them. A handler that
+// runs on a thread inside oneDNN's dnnl_sgemm corrupts the heap (seen with 2.6.3, also in a program of
+// nothing else); presumably its kernels keep data where the system puts the handler's frame.
 inline const std::atomic<int>& watch_stop_signals() {
   static std::atomic<int> received{0};
   ::sigset_t signals;
