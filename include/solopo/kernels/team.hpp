@@ -15,11 +15,9 @@ struct CpuTeam {
   // f(i) for every i in [0, n); iterations do not depend on each other.
   template <class F>
   void each(int n, F&& f) const {
-#if defined(__clang__)
-#pragma clang loop vectorize(assume_safety)
-#elif defined(__GNUC__)
+#if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC ivdep
-#endif
+#endif  // clang checks for overlap when the loop runs; its pragma warns wherever a loop is not vectorised
     for (int i = 0; i < n; ++i) f(i);
   }
 
