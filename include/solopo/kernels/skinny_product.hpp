@@ -11,7 +11,7 @@
 
 namespace solopo::kernels {
 
-inline constexpr std::ptrdiff_t skinny_rows = 16;  // up to here it beats a blocked product
+inline constexpr std::ptrdiff_t skinny_rows = 16;  // up to here `project` uses it
 
 namespace skinny {
 
