@@ -102,6 +102,8 @@ void add_sample(CLI::App& data, Commands& commands) {
   app->add_option("--max-new-tokens", o.max_new_tokens, "Longest answer")->capture_default_str();
   app->add_option("--seed", o.seed, "Of sampling and choosing")->capture_default_str();
   app->add_flag("--gold-chosen", o.gold_chosen, "Chosen = the gold answer, for a model that is seldom right");
+  app->add_flag("--finished-only", o.finished_only,
+                "Never choose an answer that was cut at --max-new-tokens");
   app->add_option("--limit", o.limit, "Stop after this many records; 0: never")->capture_default_str();
   app->add_option("--threads", flags->threads, "0: as many as the machine has")->capture_default_str();
   add_prompt_format(*app, flags->prompt);

@@ -72,14 +72,15 @@ Outcome sample_one(const ContextRecord& context, const SampleOptions& options, c
     out.empty += is_empty(answer);
     out.cut += !answer.finished;
   }
-  const auto pair = choose_pair(answers, context.answers, options.gold_chosen, options.prompt, options.seed,
-                                stream, out.why);
+  const auto pair = choose_pair(answers, context.answers, options, stream, out.why);
   if (pair) {
     out.record = {{"id", context.id},
                   {"prompt_short", cli::to_json(context.prompt_short)},
                   {"prompt_long", cli::to_json(context.prompt_long)},
-                  {"chosen", pair->chosen},
-                  {"rejected", pair->rejected},
+                  {"chosen", pair->chosen.text},
+                  {"rejected", pair->rejected.text},
+                  {"chosen_finished", pair->chosen.finished},
+                  {"rejected_finished", pair->rejected.finished},
                   {"sampled_from", options.from},
                   {"gold_chosen", pair->gold_chosen},
                   {"question", context.question},
@@ -96,6 +97,7 @@ io::Json options_json(const SampleOptions& options) {
           {"max_new_tokens", options.max_new_tokens},
           {"seed", options.seed},
           {"gold_chosen", options.gold_chosen},
+          {"finished_only", options.finished_only},
           {"answer_format", options.prompt.answer}};
 }
 
@@ -123,9 +125,8 @@ std::vector<Outcome> read_partial(const std::filesystem::path& path, const std::
 }  // namespace
 
 std::optional<SampledPair> choose_pair(std::span<const SampledAnswer> answers,
-                                       std::span<const std::string> gold, bool gold_chosen,
-                                       const PromptFormat& format, std::uint64_t seed, std::uint64_t stream,
-                                       std::string& why) {
+                                       std::span<const std::string> gold, const SampleOptions& options,
+                                       std::uint64_t stream, std::string& why) {
   const SampledAnswer* chosen = nullptr;
   bool any_correct = false;
   std::set<std::string> seen;
@@ -134,13 +135,13 @@ std::optional<SampledPair> choose_pair(std::span<const SampledAnswer> answers,
     if (is_empty(answer) || !is_text(answer)) continue;
     if (contains_answer(answer.text, gold)) {
       any_correct = true;
-      if (answer.finished && (chosen == nullptr || answer.text.size() < chosen->text.size()))
-        chosen = &answer;
+      if (!answer.finished && options.finished_only) continue;
+      if (chosen == nullptr || answer.text.size() < chosen->text.size()) chosen = &answer;
     } else if (seen.emplace(trim_json_blanks(answer.text)).second) {
       wrong.push_back(&answer);
     }
   }
-  if (!gold_chosen && chosen == nullptr) {
+  if (!options.gold_chosen && chosen == nullptr) {
     why = any_correct ? "no finished correct answer" : "no correct answer";
     return std::nullopt;
   }
@@ -149,9 +150,10 @@ std::optional<SampledPair> choose_pair(std::span<const SampledAnswer> answers,
     return std::nullopt;
   }
   return SampledPair{
-      .chosen = gold_chosen ? render_answer(format, gold.front()) : chosen->text,
-      .rejected = wrong[RandomStream(seed, "rejected answer", stream).below(wrong.size())]->text,
-      .gold_chosen = gold_chosen};
+      .chosen =
+          options.gold_chosen ? SampledAnswer{.text = render_answer(options.prompt, gold.front())} : *chosen,
+      .rejected = *wrong[RandomStream(options.seed, "rejected answer", stream).below(wrong.size())],
+      .gold_chosen = options.gold_chosen};
 }
 
 SampleResult run_data_sample(const SampleOptions& options, const AnswerSampler& sampler,

@@ -25,10 +25,11 @@ struct SampleOptions {
   double temperature = 0.85;
   std::int32_t max_new_tokens = 32;
   std::uint64_t seed = 0;
-  bool gold_chosen = false;  // chosen = the gold answer, whatever was sampled
-  std::int64_t limit = 0;    // stop after this many records, 0: never
-  bool terminal = false;     // the log is a terminal: one progress line that is rewritten
-  PromptFormat prompt{};     // only `answer` is used, with gold_chosen
+  bool gold_chosen = false;    // chosen = the gold answer, whatever was sampled
+  bool finished_only = false;  // never choose an answer that was cut
+  std::int64_t limit = 0;      // stop after this many records, 0: never
+  bool terminal = false;       // the log is a terminal: one progress line that is rewritten
+  PromptFormat prompt{};       // only `answer` is used, with gold_chosen
 };
 
 struct SampledAnswer {
@@ -42,17 +43,17 @@ using AnswerSampler =
     std::function<std::vector<SampledAnswer>(std::span<const text::Message> prompt, std::uint64_t stream)>;
 
 struct SampledPair {
-  std::string chosen, rejected;
+  SampledAnswer chosen, rejected;
   bool gold_chosen = false;
 };
 
-// The rule. Chosen: the shortest finished answer (bytes; the first of equals) that contains a gold answer.
-// Rejected: a seeded choice among the distinct non-empty answers that contain none. When there is no pair,
-// `why` says so: "no correct answer", "no finished correct answer", "no wrong answer".
+// The rule. Chosen: the shortest answer (bytes; the first of equals) that contains a gold answer, with
+// `finished_only` among those that were not cut; with `gold_chosen` the gold answer. Rejected: a seeded
+// choice among the distinct non-empty answers that contain none. When there is no pair, `why` says so: "no
+// correct answer", "no finished correct answer", "no wrong answer".
 std::optional<SampledPair> choose_pair(std::span<const SampledAnswer> answers,
-                                       std::span<const std::string> gold, bool gold_chosen,
-                                       const PromptFormat& format, std::uint64_t seed, std::uint64_t stream,
-                                       std::string& why);
+                                       std::span<const std::string> gold, const SampleOptions& options,
+                                       std::uint64_t stream, std::string& why);
 
 struct SampleResult {
   std::int64_t questions = 0, written = 0;      // asked, paired

@@ -307,6 +307,7 @@ std::string describe_records(const std::string& name, const RecordFile& file) {
   add(c.no_room, "dropped (too long, nothing left to cut)");
   add(c.cut, "cut in the middle of the context");
   add(c.gold_chosen, "with the gold answer as chosen");
+  add(c.unfinished, "with an unfinished answer");
   out += "\n";
   if (c.edge_merges > 0) {
     out += fmt::format("  {} records would encode otherwise if prompt and response were one text\n",

@@ -19,10 +19,15 @@ struct Choice {
   std::string why;
 };
 
-Choice choose(const std::vector<SampledAnswer>& answers, bool gold_chosen = false, std::uint64_t seed = 0) {
+Choice choose(const std::vector<SampledAnswer>& answers, bool gold_chosen = false, std::uint64_t seed = 0,
+              bool finished_only = false) {
   Choice out;
   const std::vector<std::string> gold = {"New York City", "NYC"};
-  out.pair = choose_pair(answers, gold, gold_chosen, {}, seed, 7, out.why);
+  SampleOptions options;
+  options.gold_chosen = gold_chosen;
+  options.finished_only = finished_only;
+  options.seed = seed;
+  out.pair = choose_pair(answers, gold, options, 7, out.why);
   return out;
 }
 
@@ -53,23 +58,33 @@ std::vector<SampledAnswer> answer(std::span<const text::Message> prompt, std::ui
   return {{.text = "It was Mason Alpha" + k + ", I think."},
           {.text = "Mason Alpha" + k},
           {.text = "wrong " + std::to_string(stream % 97)},
-          {.text = "a town"},
+          {.text = "a town", .finished = false},
           {.text = " "}};
 }
 
 }  // namespace
 
-TEST_CASE("Chosen is the shortest finished right answer, the first of equals") {
+TEST_CASE("Chosen is the shortest right answer, the first of equals, on request only a finished one") {
   const auto pair =
       choose({{.text = "It is New York City."}, {.text = "NYC"}, {.text = "nyc"}, {.text = "Boston"}}).pair;
   REQUIRE(pair);
-  CHECK(pair->chosen == "NYC");
-  CHECK(pair->rejected == "Boston");
+  CHECK(pair->chosen.text == "NYC");
+  CHECK(pair->chosen.finished);
+  CHECK(pair->rejected.text == "Boston");
   CHECK_FALSE(pair->gold_chosen);
-  CHECK(
-      choose({{.text = "NYC", .finished = false}, {.text = "It is NYC."}, {.text = "Boston"}}).pair->chosen ==
-      "It is NYC.");
-  CHECK(choose({{.text = "NYC", .finished = false}, {.text = "Boston"}}).why == "no finished correct answer");
+
+  const std::vector<SampledAnswer> with_cut = {
+      {.text = "NYC", .finished = false}, {.text = "It is NYC."}, {.text = "Boston", .finished = false}};
+  const auto any = choose(with_cut).pair, finished = choose(with_cut, false, 0, true).pair;
+  REQUIRE((any && finished));
+  CHECK(any->chosen.text == "NYC");
+  CHECK_FALSE(any->chosen.finished);
+  CHECK_FALSE(any->rejected.finished);
+  CHECK(finished->chosen.text == "It is NYC.");
+  CHECK(finished->chosen.finished);
+  const std::vector<SampledAnswer> only_cut = {{.text = "NYC", .finished = false}, {.text = "Boston"}};
+  CHECK(choose(only_cut).pair);
+  CHECK(choose(only_cut, false, 0, true).why == "no finished correct answer");
 }
 
 TEST_CASE("Rejected is a seeded choice among the distinct wrong answers, never empty or broken text") {
@@ -79,10 +94,10 @@ TEST_CASE("Rejected is a seeded choice among the distinct wrong answers, never e
   answers.push_back({.text = "Rome"});
   int rome = 0;
   for (std::uint64_t seed = 0; seed < 200; ++seed)
-    rome += choose(answers, false, seed).pair->rejected == "Rome";
+    rome += choose(answers, false, seed).pair->rejected.text == "Rome";
   CHECK(rome > 60);  // one of two distinct ones, however often each was sampled
   CHECK(rome < 140);
-  CHECK(choose(answers, false, 5).pair->rejected == choose(answers, false, 5).pair->rejected);
+  CHECK(choose(answers, false, 5).pair->rejected.text == choose(answers, false, 5).pair->rejected.text);
 }
 
 TEST_CASE("Without a right answer there is no pair, unless the gold answer is chosen") {
@@ -90,8 +105,9 @@ TEST_CASE("Without a right answer there is no pair, unless the gold answer is ch
   CHECK(choose(wrong).why == "no correct answer");
   const auto pair = choose(wrong, true).pair;
   REQUIRE(pair);
-  CHECK(pair->chosen == "New York City");
-  CHECK(pair->rejected == "Boston");
+  CHECK(pair->chosen.text == "New York City");
+  CHECK(pair->chosen.finished);
+  CHECK(pair->rejected.text == "Boston");
   CHECK(pair->gold_chosen);
   CHECK(choose({{.text = "NYC"}}, true).why == "no wrong answer");
 }
@@ -114,6 +130,8 @@ TEST_CASE(
     CHECK(record["chosen"] != record["rejected"]);
     CHECK(record["sampled_from"] == "short");
     CHECK(record["gold_chosen"] == false);
+    CHECK(record["chosen_finished"] == true);
+    CHECK(record["rejected_finished"] == (record["rejected"] != "a town"));
     CHECK(record["prompt_long"][0]["content"].get<std::string>().size() >
           record["prompt_short"][0]["content"].get<std::string>().size());
   }

@@ -72,6 +72,24 @@ TEST_CASE("TRL's records: strings as they are, message lists through the templat
   CHECK(f.records[1].chosen == bytes("good", true));
 }
 
+TEST_CASE("A response that was cut in sampling has no end-of-turn token") {
+  const auto line = [](const std::string& marks) {
+    return R"({"prompt":"P","chosen":"good","rejected":"evil")" + marks + "}\n";
+  };
+  const std::string file =
+      line("") + line(R"(,"chosen_finished":false)") + line(R"(,"rejected_finished":false)");
+  const RecordFile f = read(file, {.needs = pair});
+  REQUIRE(f.records.size() == 3);
+  CHECK(f.records[0].chosen == bytes("good", true));
+  CHECK(f.records[0].rejected == bytes("evil", true));
+  CHECK(f.records[1].chosen == bytes("good", false));
+  CHECK(f.records[1].rejected == bytes("evil", true));
+  CHECK(f.records[2].chosen == bytes("good", true));
+  CHECK(f.records[2].rejected == bytes("evil", false));
+  CHECK(f.counts.unfinished == 2);
+  CHECK(read(file, {.needs = Needs::chosen}).counts.unfinished == 1);
+}
+
 TEST_CASE("A record without a long prompt is refused by name where the objective reads one") {
   CHECK(refusal(trl, {.needs = solo}) == "context:1:prompt_long");
   CHECK(refusal(trl, {.needs = pair, .context = TrainContext::long_prompt}) == "context:1:prompt_long");
@@ -113,6 +131,10 @@ TEST_CASE("Bad fields are refused with line and field, or counted within max_bad
   CHECK(bad(R"({"id":1.5,"prompt":"P","chosen":"a","rejected":"b"})") == "record:2:id");
   CHECK(bad(R"({"prompt":"P","chosen":"a","rejected":"b","sampled_from":"mid"})") == "record:2:sampled_from");
   CHECK(bad(R"({"prompt":"P","chosen":"a","rejected":"b","gold_chosen":1})") == "record:2:gold_chosen");
+  CHECK(bad(R"({"prompt":"P","chosen":"a","rejected":"b","chosen_finished":0})") ==
+        "record:2:chosen_finished");
+  CHECK(bad(R"({"prompt":"P","chosen":"a","rejected":"b","rejected_finished":"no"})") ==
+        "record:2:rejected_finished");
   CHECK(bad(R"({"prompt":"P","chosen":"a"})") == "context:2:rejected");
   CHECK(bad("{\"prompt\":\"P\"") == "json:2:");
   const RecordFile f = read(trl + "\n{\"prompt\":3}\nnonsense\n", {.needs = pair, .max_bad = 2});

@@ -19,7 +19,8 @@ struct RecordText {
   std::optional<PromptText> prompt, prompt_long;
   std::string chosen;
   std::optional<std::string> rejected;
-  std::string question;  // empty: not told
+  bool chosen_finished = true, rejected_finished = true;  // false: cut in sampling
+  std::string question;                                   // empty: not told
   SampledFrom sampled_from = SampledFrom::unknown;
   bool gold_chosen = false;
 };
@@ -81,6 +82,14 @@ inline std::string response_of(const io::Json& value, std::string_view field) {
   return out;
 }
 
+// Leaves `out` as it is where there is no such field.
+inline void read_truth(const io::Json& line, std::string_view field, bool& out) {
+  const auto found = line.find(field);
+  if (found == line.end()) return;
+  if (!found->is_boolean()) bad(field, "must be true or false");
+  out = found->get<bool>();
+}
+
 // Throws Fault.
 inline RecordText parse(const io::Json& line, std::uint64_t number) {
   if (!line.is_object()) bad("", "a line must be a JSON object");
@@ -106,10 +115,9 @@ inline RecordText parse(const io::Json& line, std::uint64_t number) {
     if (name != "short" && name != "long") bad("sampled_from", "must be short or long");
     out.sampled_from = name == "short" ? SampledFrom::short_prompt : SampledFrom::long_prompt;
   }
-  if (const auto gold = line.find("gold_chosen"); gold != line.end()) {
-    if (!gold->is_boolean()) bad("gold_chosen", "must be true or false");
-    out.gold_chosen = gold->get<bool>();
-  }
+  read_truth(line, "gold_chosen", out.gold_chosen);
+  read_truth(line, "chosen_finished", out.chosen_finished);
+  read_truth(line, "rejected_finished", out.rejected_finished);
   return out;
 }
 

@@ -1,5 +1,6 @@
 // Preference records from JSONL: ours ({"id", "prompt_short", "prompt_long", "chosen", "rejected",
 // "sampled_from"}) and TRL's ({"prompt", "chosen", "rejected"}), each prompt a string or a list of messages.
+// "chosen_finished": false and "rejected_finished": false mark responses that were cut in sampling.
 #pragma once
 
 #include <algorithm>
@@ -56,6 +57,7 @@ struct RecordCounts {
   std::size_t cut = 0;          // kept, the middle of a context cut (rule middle)
   std::size_t edge_merges = 0;  // kept, prompt and response would encode otherwise as one text
   std::size_t gold_chosen = 0;  // kept, chosen is the data set's answer
+  std::size_t unfinished = 0;   // kept, a response that is read was cut in sampling
 };
 
 struct RecordFile {
@@ -111,12 +113,12 @@ class RecordBuilder {
     PreferenceRecord out{.id = source.id,
                          .prompt = {},
                          .prompt_long = {},
-                         .chosen = encoder_.response(source.chosen),
+                         .chosen = encoder_.response(source.chosen, source.chosen_finished),
                          .rejected = {},
                          .sampled_from = source.sampled_from,
                          .gold_chosen = source.gold_chosen};
     if (reads_rejected) {
-      out.rejected = encoder_.response(*source.rejected);
+      out.rejected = encoder_.response(*source.rejected, source.rejected_finished);
       if (!options_.keep_equal && (source.chosen == *source.rejected || out.chosen == out.rejected)) {
         ++counts_.equal;
         note(where, "chosen equals rejected");
@@ -144,6 +146,7 @@ class RecordBuilder {
     counts_.cut += cut;
     counts_.edge_merges += merges;
     counts_.gold_chosen += source.gold_chosen;
+    counts_.unfinished += !source.chosen_finished || (reads_rejected && !source.rejected_finished);
     ++counts_.kept;
     return out;
   }

@@ -19,7 +19,7 @@ struct PreferenceRecord {
   std::string id;
   std::vector<std::int32_t> prompt;       // the short slot; empty when no role reads it
   std::vector<std::int32_t> prompt_long;  // empty when no role reads it
-  std::vector<std::int32_t> chosen;       // ends with the end-of-turn token
+  std::vector<std::int32_t> chosen;       // ends with the end-of-turn token unless it was cut in sampling
   std::vector<std::int32_t> rejected;     // the same; empty when no role reads it
   SampledFrom sampled_from = SampledFrom::unknown;
   bool gold_chosen = false;  // chosen is the data set's answer, not a sample

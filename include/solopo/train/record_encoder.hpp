@@ -1,5 +1,5 @@
 // Text of a preference record to token ids: prompt and response are always encoded apart, so that all
-// responses of a prompt share its ids, and every response ends with the model's end-of-turn token.
+// responses of a prompt share its ids, and every finished response ends with the model's end-of-turn token.
 #pragma once
 
 #include <cstdint>
@@ -33,9 +33,10 @@ struct RecordEncoder {
     return prompt.is_chat() ? encode_chat(prompt.messages) : encode_text(prompt.text);
   }
 
-  [[nodiscard]] std::vector<std::int32_t> response(std::string_view text) const {
+  // `finished`: false for a response that was cut while it was sampled; the model never ended it there.
+  [[nodiscard]] std::vector<std::int32_t> response(std::string_view text, bool finished = true) const {
     std::vector<std::int32_t> ids = encode_text(text);
-    ids.push_back(end_of_turn);
+    if (finished) ids.push_back(end_of_turn);
     return ids;
   }
 
