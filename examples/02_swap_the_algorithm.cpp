@@ -26,6 +26,6 @@ int main() {
   show("SoLoPO<ORPO>", SoLoPO<ORPO>{});
   show("SoLoPO<SimPO, Squared>", SoLoPO<SimPO, Squared>{});
   show("SoLoPO<ORPO, Absolute, AlignBoth>", SoLoPO<ORPO, Absolute, AlignBoth>{});
-  show("solopo:dpo, by name", make_objective("solopo:dpo", {.alpha = 1.f, .distance = "huber"}));
+  show("solopo:dpo, by name", make_objective("solopo:dpo", {{"alpha", 1}, {"distance", "huber"}}));
   // [end]
 }

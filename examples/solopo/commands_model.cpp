@@ -1,6 +1,7 @@
 // solopo generate | inspect | objectives
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <ostream>
 
 #include "commands.hpp"
@@ -54,25 +55,41 @@ void add_inspect(CLI::App& program, Commands& commands) {
                       }});
 }
 
+std::string option_list(const std::vector<ObjectiveOption>& options,
+                        const std::vector<ObjectiveOption>& without = {}) {
+  std::string out;
+  for (const ObjectiveOption& o : options) {
+    const auto same = [&](const ObjectiveOption& other) { return other.name == o.name; };
+    if (std::any_of(without.begin(), without.end(), same)) continue;
+    out += fmt::format("{}{} {}", out.empty() ? "" : ", ", o.name, o.standard.text());
+  }
+  return out;
+}
+
 void print_objectives(std::ostream& out) {
-  TextTable table({"objective", "options and defaults", "long prompt", "reference", "paper"});
+  TextTable table({"objective", "options and defaults", "reference", "paper"});
+  const ObjectiveEntry* first_long = nullptr;
   for (const ObjectiveEntry& entry : registry()) {
-    std::string options;
-    const auto add = [&](const char* name, const std::optional<float>& value) {
-      if (value) options += fmt::format("{}{} {:g}", options.empty() ? "" : ", ", name, *value);
-    };
-    add("beta", entry.defaults.beta);
-    add("gamma", entry.defaults.gamma);
-    add("lambda", entry.defaults.lambda);
-    add("alpha", entry.defaults.alpha);
-    add("label-smoothing", entry.defaults.label_smoothing);
-    table.add({entry.name, options, entry.needs_long_prompt ? "yes" : "no",
-               entry.needs_reference ? "yes" : "no", entry.paper.empty() ? "" : "arXiv " + entry.paper});
+    if (entry.needs_long_prompt) {
+      if (first_long == nullptr) first_long = &entry;
+      continue;
+    }
+    table.add({entry.name, option_list(entry.options), entry.needs_reference ? "yes" : "no",
+               entry.paper.empty() ? "" : "arXiv " + entry.paper});
   }
   table.print(out);
-  out << "\nFormulas, for each pair (w chosen, l rejected, D the margin of summed log-ratios):\n";
-  for (const ObjectiveEntry& entry : registry())
-    out << fmt::format("  {:<14} {}\n", entry.name, entry.formula);
+  out << "\nFormulas, for each pair (w chosen, l rejected, D the margin of summed log-ratios, r the reward, "
+         "s the "
+         "logistic function, e label_smoothing):\n";
+  for (const ObjectiveEntry& entry : registry()) {
+    if (!entry.needs_long_prompt) out << fmt::format("  {:<13} {}\n", entry.name, entry.formula);
+  }
+  const ObjectiveEntry& base = find_objective(first_long->name.substr(std::string("solopo:").size()));
+  out << "\nsolopo:NAME trains any of them but longpo on the short prompt and aligns its reward with the "
+         "long one:\n"
+         "  NAME + alpha |r(short, w) - r(long, w)|, arXiv "
+      << first_long->paper << "\n  " << option_list(first_long->options, base.options)
+      << "; alpha must be tuned, it is 1 for the others\n";
 }
 
 }  // namespace

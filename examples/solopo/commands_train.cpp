@@ -1,6 +1,11 @@
 // solopo train | score
+#include <algorithm>
+#include <cctype>
+#include <map>
+
 #include "commands.hpp"
 #include "score_command.hpp"
+#include "solopo/objectives/registry.hpp"
 #include "train_command.hpp"
 
 namespace solopo::cli {
@@ -11,6 +16,34 @@ TrainConsole train_console(const Console& console) {
           .terminal = console.terminal,
           .color = console.color,
           .stop_signal = console.stop_signal};
+}
+
+// One flag for every option that any objective has.
+void add_objective_options(CLI::App& app, ObjectiveOptions& out, const char* group) {
+  std::map<std::string, const ObjectiveOption*> all;
+  for (const ObjectiveEntry& entry : registry()) {
+    for (const ObjectiveOption& option : entry.options) all.try_emplace(option.name, &option);
+  }
+  for (const auto& [name, option] : all) {
+    std::string flag = name;
+    std::replace(flag.begin(), flag.end(), '_', '-');
+    std::string help(describe_option(name));
+    help[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(help[0])));
+    help += " [the objective's]";
+    CLI::Option* added = nullptr;
+    if (option->standard.number() != nullptr) {
+      added = app.add_option_function<double>(
+          "--" + flag, [&out, key = name](const double& x) { out.insert_or_assign(key, x); }, help);
+    } else if (option->standard.flag() != nullptr) {
+      added = app.add_flag_function(
+          "--" + flag + ",!--no-" + flag,
+          [&out, key = name](std::int64_t given) { out.insert_or_assign(key, given > 0); }, help);
+    } else {
+      added = app.add_option_function<std::string>(
+          "--" + flag, [&out, key = name](const std::string& x) { out.insert_or_assign(key, x); }, help);
+    }
+    added->group(group);
+  }
 }
 
 void add_train(CLI::App& program, Commands& commands) {
@@ -42,7 +75,7 @@ void add_train(CLI::App& program, Commands& commands) {
 
   const char* objective = "Objective ('solopo objectives' lists them)";
   app->add_option("--objective", o.objective,
-                  "For example solopo:dpo, solopo:orpo, dpo, simpo, orpo, ipo, hinge, sft, longpo")
+                  "For example solopo:dpo, solopo:orpo, dpo, simpo, orpo, sft, longpo")
       ->capture_default_str()
       ->group(objective);
   app->add_option("--context", o.context,
@@ -51,19 +84,7 @@ void add_train(CLI::App& program, Commands& commands) {
       ->check(CLI::IsMember({"short", "long", "expand"}))
       ->capture_default_str()
       ->group(objective);
-  app->add_option("--alpha", o.alpha, "Weight of short-to-long alignment [the objective's]")
-      ->group(objective);
-  app->add_option("--beta", o.beta, "Scale of the reward [the objective's]")->group(objective);
-  app->add_option("--gamma", o.gamma, "Margin of SimPO [the objective's]")->group(objective);
-  app->add_option("--lambda", o.lambda, "Weight of ORPO's odds ratio [the objective's]")->group(objective);
-  app->add_option("--label-smoothing", o.label_smoothing, "Share of flipped labels assumed [the objective's]")
-      ->group(objective);
-  app->add_option("--distance", o.distance, "Of the alignment: absolute, squared or huber [absolute]")
-      ->group(objective);
-  app->add_option("--scope", o.scope, "Align chosen, or both responses [chosen]")->group(objective);
-  app->add_flag("--stop-short-gradient,!--no-stop-short-gradient", o.stop_short_gradient,
-                "No gradient of the alignment to the short side")
-      ->group(objective);
+  add_objective_options(*app, o.objective_options, objective);
 
   const char* optimiser = "Optimiser";
   app->add_option("--lr", o.lr, "Peak learning rate")->capture_default_str()->group(optimiser);

@@ -76,17 +76,7 @@ std::string tokenizer_digest(const ModelText& text) {
 
 RunIdentity run_identity(const TrainPlan& plan, const std::string& weights) {
   RunIdentity out = {{"model", weights}, {"tokenizer", tokenizer_digest(plan.text)}};
-  const auto number = [&](const char* key, const std::optional<float>& value) {
-    if (value) out.emplace_back(key, fmt::format("{}", *value));
-  };
-  number("alpha", plan.objective.alpha);
-  number("beta", plan.objective.beta);
-  number("gamma", plan.objective.gamma);
-  number("lambda", plan.objective.lambda);
-  number("label_smoothing", plan.objective.label_smoothing);
-  out.emplace_back("distance", plan.objective.distance);
-  out.emplace_back("scope", plan.objective.scope);
-  out.emplace_back("stop_short_gradient", plan.objective.stop_short_gradient ? "true" : "false");
+  for (const auto& [name, value] : plan.objective) out.emplace_back(name, value.text());
   out.emplace_back("threads", std::to_string(kernels::thread_count()));
   return out;
 }

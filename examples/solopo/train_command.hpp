@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "solopo/objectives/objective_options.hpp"
+
 namespace solopo::cli {
 
 // One member for each flag of the command line and each key of the YAML file, with its default.
@@ -24,10 +26,7 @@ struct TrainCommandOptions {
   // Objective.
   std::string objective = "solopo:dpo";  // --objective: a name of the registry, or longpo
   std::string context = "short";         // --context: short, long, expand
-  std::optional<float> alpha, beta, gamma, lambda, label_smoothing;  // unset: the objective's own default
-  std::optional<std::string> distance;                               // --distance: absolute, squared, huber
-  std::optional<std::string> scope;                                  // --scope: chosen, both
-  bool stop_short_gradient = false;                                  // --stop-short-gradient
+  ObjectiveOptions objective_options;    // --alpha, --beta, ...; unset: the objective's own default
 
   // Optimiser.
   double lr = 2e-5;                 // --lr: peak learning rate

@@ -24,18 +24,6 @@ bool writable(fs::path folder) {
   return fs::is_directory(folder, error) && ::access(folder.c_str(), W_OK | X_OK) == 0;
 }
 
-ObjectiveOptions objective_options(const TrainCommandOptions& o) {
-  ObjectiveOptions out{.beta = o.beta,
-                       .gamma = o.gamma,
-                       .lambda = o.lambda,
-                       .alpha = o.alpha,
-                       .label_smoothing = o.label_smoothing};
-  if (o.distance) out.distance = *o.distance;
-  if (o.scope) out.scope = *o.scope;
-  out.stop_short_gradient = o.stop_short_gradient;
-  return out;
-}
-
 void check_paths(const TrainCommandOptions& o, std::vector<std::string>& problems) {
   const auto need = [&](const char* flag, const fs::path& path, bool may_be_folder) {
     std::error_code error;
@@ -84,23 +72,14 @@ void check_objective(const TrainCommandOptions& o, std::vector<std::string>& pro
       problems.push_back("--" + what);
     }
   };
-  // One by one, since resolve_options() stops at the first that is wrong.
-  const ObjectiveOptions all = objective_options(o);
-  for (const auto member : {&ObjectiveOptions::beta, &ObjectiveOptions::gamma, &ObjectiveOptions::lambda,
-                            &ObjectiveOptions::alpha, &ObjectiveOptions::label_smoothing}) {
-    ObjectiveOptions one;
-    one.*member = all.*member;
+  // One by one, since resolve_options() stops at the first that is wrong; huber_delta goes with its distance.
+  for (const auto& [name, value] : o.objective_options) {
+    ObjectiveOptions one = {{name, value}};
+    if (const auto distance = o.objective_options.find("distance");
+        name == "huber_delta" && distance != o.objective_options.end())
+      one.insert(*distance);
     check(one);
   }
-  ObjectiveOptions one;
-  one.distance = all.distance;
-  check(one);
-  one = {};
-  one.scope = all.scope;
-  check(one);
-  one = {};
-  one.stop_short_gradient = all.stop_short_gradient;
-  check(one);
   if (context && *context != TrainContext::short_prompt) {
     if (entry->needs_long_prompt) {
       problems.push_back(
@@ -202,7 +181,7 @@ TrainPlan make_train_plan(const TrainCommandOptions& o) {
   TrainPlan plan{.text = load_model_text(o.model), .objective = {}, .records = {}, .eval = {}, .trainer = {}};
   plan.text.chat = choose_template(o.chat_template, plan.text);
   plan.entry = &find_objective(o.objective);
-  plan.objective = resolve_options(*plan.entry, objective_options(o));
+  plan.objective = resolve_options(*plan.entry, o.objective_options);
   plan.context =
       plan.entry->policy_long_reference_short ? TrainContext::longpo : *find_train_context(o.context);
   plan.max_length = choose_max_length(o.max_length, plan.text.config);
@@ -252,9 +231,6 @@ TrainPlan make_train_plan(const TrainCommandOptions& o) {
 std::string describe_options(const TrainCommandOptions& o, const TrainPlan& plan) {
   std::string out;
   const auto line = [&](const char* key, const auto& value) { out += fmt::format("{}: {}\n", key, value); };
-  const auto number = [&](const char* key, const std::optional<float>& value) {
-    if (value) line(key, *value);
-  };
   line("model", o.model.string());
   line("data", o.data.string());
   line("out", o.out.string());
@@ -262,16 +238,7 @@ std::string describe_options(const TrainCommandOptions& o, const TrainPlan& plan
   line("template", text::name_of(plan.text.chat.kind));
   line("objective", plan.entry->name);
   line("context", o.context);
-  number("alpha", plan.objective.alpha);
-  number("beta", plan.objective.beta);
-  number("gamma", plan.objective.gamma);
-  number("lambda", plan.objective.lambda);
-  number("label_smoothing", plan.objective.label_smoothing);
-  if (plan.entry->needs_long_prompt) {
-    line("distance", plan.objective.distance);
-    line("scope", plan.objective.scope);
-    line("stop_short_gradient", plan.objective.stop_short_gradient);
-  }
+  for (const auto& [name, value] : plan.objective) line(name.c_str(), value.text());
   line("lr", o.lr);
   line("schedule", o.schedule);
   line("warmup", plan.trainer.schedule.warmup_steps);

@@ -17,7 +17,7 @@ namespace solopo::cli {
 struct TrainPlan {
   ModelText text;
   const ObjectiveEntry* entry = nullptr;
-  ObjectiveOptions objective;  // every number set
+  ObjectiveOptions objective;  // every option set
   TrainContext context = TrainContext::short_prompt;
   std::size_t max_length = 0;
   RecordFile records, eval;

@@ -2,8 +2,12 @@
 """Writes tests/golden/objectives.json: losses and gradients of every objective on a few pairs.
 
 An independent implementation: formulas written from the papers, computed with 60 digits by mpmath, derivatives by
-mpmath's numerical differentiation. Nothing here is taken from the C++ headers. Hyper-parameters are rounded to
-float32 first, because the library stores them so; log-probabilities are multiples of 1/64, exact in both types.
+mpmath's numerical differentiation. Nothing here is taken from the C++ headers; only the continuation of huge
+exponentials (exp_minus_1) is a convention shared with the library. Hyper-parameters are rounded to float32 first,
+because the library stores them so; log-probabilities are multiples of 1/64, exact in both types.
+
+The file lists the pairs once; a case names its pair by index. The gradient's four entries are the derivatives by the
+log-probabilities of chosen, rejected, chosen_long and rejected_long.
 
 Run from the repository root:  python3 script/golden/objectives.py     (needs mpmath and numpy)
 """
@@ -22,8 +26,17 @@ def f32(x):
     return mp.mpf(float(np.float32(x)))
 
 
+def sigmoid(z):
+    return 1 / (1 + mp.exp(-z))
+
+
 def log_sigmoid(z):
     return -mp.log(1 + mp.exp(-z))
+
+
+def exp_minus_1(u):
+    """e^u - 1, continued from u = 30 on by its tangent: the library's convention."""
+    return mp.expm1(u) if u <= 30 else mp.expm1(30) + mp.exp(30) * (u - 30)
 
 
 def log_ratio(p, role):
@@ -43,17 +56,75 @@ def log_odds(p, role):
     return mp.log(likelihood / (1 - likelihood))
 
 
-# Loss of a pair under its short prompt.
-def dpo(p, o):  # arXiv 2305.18290, label smoothing as in cDPO
-    d = o["beta"] * (log_ratio(p, "chosen") - log_ratio(p, "rejected"))
+def log_ratio_margin(p):
+    return log_ratio(p, "chosen") - log_ratio(p, "rejected")
+
+
+def mean_logp_margin(p):
+    return mean_logp(p, "chosen") - mean_logp(p, "rejected")
+
+
+def nll(p, o):
+    return -mean_logp(p, "chosen") if o["nll"] == "per_response" else -p["chosen"]["logp"]
+
+
+def smoothed(z, o):  # the label smoothing of cDPO
     e = o["label_smoothing"]
-    return -(1 - e) * log_sigmoid(d) - e * log_sigmoid(-d)
+    return -(1 - e) * log_sigmoid(z) - e * log_sigmoid(-z)
+
+
+def divergence_score(x, o):  # f'(e^x) of the divergence's f, shifted to vanish at x = 0
+    if o["divergence"] == "reverse_kl":
+        return x
+    if o["divergence"] == "forward_kl":
+        return -exp_minus_1(-x)
+    if o["divergence"] == "js":
+        return mp.log(2) + log_sigmoid(x)
+    return exp_minus_1((o["divergence_alpha"] - 1) * x) / (o["divergence_alpha"] - 1)
+
+
+# Each objective's implicit reward of one response.
+def scaled_log_ratio(p, role, o):
+    return o["beta"] * log_ratio(p, role)
+
+
+def scaled_mean_log_ratio(p, role, o):
+    return o["beta"] * mean_log_ratio(p, role)
+
+
+def scaled_mean_logp(p, role, o):
+    return o["beta"] * mean_logp(p, role)
+
+
+def alphapo_reward(p, role, o):
+    a, m = o["reward_alpha"], mean_logp(p, role)
+    return o["beta"] * (m if a == 0 else -exp_minus_1(-a * m) / a)
+
+
+REWARDS = {
+    **dict.fromkeys(["dpo", "hinge", "robust", "exo-pair", "nca-pair", "sppo-hard", "bco-pair", "apo-zero", "apo-down",
+                     "discopop", "r-dpo", "dpop", "rpo", "mpo"], scaled_log_ratio),
+    "ipo": lambda p, role, o: (scaled_log_ratio if sums(o) else scaled_mean_log_ratio)(p, role, o),
+    "sigmoid-norm": scaled_mean_log_ratio,
+    "simpo": scaled_mean_logp,
+    "cpo-simpo": scaled_mean_logp,
+    "cpo": lambda p, role, o: o["beta"] * p[role]["logp"],
+    "f-dpo": lambda p, role, o: o["beta"] * divergence_score(log_ratio(p, role), o),
+    "alphapo": alphapo_reward,
+    "orpo": lambda p, role, o: log_odds(p, role),
+    "sft": lambda p, role, o: mean_logp(p, role),
+    "repo": lambda p, role, o: mean_logp(p, role),
+    "simper": lambda p, role, o: mp.exp(mean_logp(p, role)),
+}
+
+
+# Loss of a pair under its short prompt.
+def dpo(p, o):  # arXiv 2305.18290
+    return smoothed(o["beta"] * log_ratio_margin(p), o)
 
 
 def simpo(p, o):  # arXiv 2405.14734
-    d = o["beta"] * mean_logp(p, "chosen") - o["beta"] * mean_logp(p, "rejected") - o["gamma"]
-    e = o["label_smoothing"]
-    return -(1 - e) * log_sigmoid(d) - e * log_sigmoid(-d)
+    return smoothed(o["beta"] * mean_logp_margin(p) - o["gamma"], o)
 
 
 def orpo(p, o):  # arXiv 2403.07691
@@ -61,28 +132,123 @@ def orpo(p, o):  # arXiv 2403.07691
     return -mean_logp(p, "chosen") - o["lambda"] * log_sigmoid(ratio)
 
 
-def ipo(p, o):  # arXiv 2310.12036, per-token averages
-    return (mean_log_ratio(p, "chosen") - mean_log_ratio(p, "rejected") - 1 / (2 * o["beta"])) ** 2
+def sums(o):
+    return o.get("normalise") == "sum"
+
+
+def ipo(p, o):  # arXiv 2310.12036
+    d = log_ratio_margin(p) if sums(o) else mean_log_ratio(p, "chosen") - mean_log_ratio(p, "rejected")
+    return (d - 1 / (2 * o["beta"])) ** 2
 
 
 def hinge(p, o):  # arXiv 2305.10425
-    return max(mp.mpf(0), 1 - o["beta"] * (log_ratio(p, "chosen") - log_ratio(p, "rejected")))
+    return max(mp.mpf(0), 1 - o["beta"] * log_ratio_margin(p))
 
 
 def sft(p, o):
     return -mean_logp(p, "chosen")
 
 
-# Each objective's implicit reward of one response.
-REWARDS = {
-    "dpo": lambda p, role, o: o["beta"] * log_ratio(p, role),
-    "simpo": lambda p, role, o: o["beta"] * mean_logp(p, role),
-    "orpo": lambda p, role, o: log_odds(p, role),
-    "ipo": lambda p, role, o: o["beta"] * mean_log_ratio(p, role),
-    "hinge": lambda p, role, o: o["beta"] * log_ratio(p, role),
-    "sft": lambda p, role, o: mean_logp(p, role),
+def robust(p, o):  # arXiv 2403.00409
+    z, e = o["beta"] * log_ratio_margin(p), o["label_smoothing"]
+    return (-(1 - e) * log_sigmoid(z) + e * log_sigmoid(-z)) / (1 - 2 * e)
+
+
+def sigmoid_norm(p, o):  # arXiv 2411.15124
+    return smoothed(o["beta"] * (mean_log_ratio(p, "chosen") - mean_log_ratio(p, "rejected")), o)
+
+
+def cpo(p, o):  # arXiv 2401.08417
+    z = o["beta"] * (p["chosen"]["logp"] - p["rejected"]["logp"])
+    return smoothed(z, o) + o["nll_weight"] * nll(p, o)
+
+
+def cpo_simpo(p, o):  # arXiv 2401.08417 with the margin of 2405.14734
+    return simpo(p, o) + o["nll_weight"] * nll(p, o)
+
+
+def exo_pair(p, o):  # arXiv 2402.00856
+    z, e = o["beta"] * log_ratio_margin(p), o["label_smoothing"]
+    return sigmoid(z) * (log_sigmoid(z) - mp.log(1 - e)) + sigmoid(-z) * (log_sigmoid(-z) - mp.log(e))
+
+
+def both_rewards(p, o):
+    return scaled_log_ratio(p, "chosen", o), scaled_log_ratio(p, "rejected", o)
+
+
+def nca_pair(p, o):  # arXiv 2402.05369
+    w, l = both_rewards(p, o)
+    return -log_sigmoid(w) - (log_sigmoid(-w) + log_sigmoid(-l)) / 2
+
+
+def sppo_hard(p, o):  # arXiv 2405.00675
+    target = 1 / (2 * o["beta"])
+    return (log_ratio(p, "chosen") - target) ** 2 + (log_ratio(p, "rejected") + target) ** 2
+
+
+def bco_pair(p, o):  # arXiv 2404.04656
+    w, l = both_rewards(p, o)
+    return -log_sigmoid(w - o["delta"]) - log_sigmoid(-(l - o["delta"]))
+
+
+def apo_zero(p, o):  # arXiv 2408.06266
+    w, l = both_rewards(p, o)
+    return 1 - sigmoid(w) + sigmoid(l)
+
+
+def apo_down(p, o):  # arXiv 2408.06266
+    w, l = both_rewards(p, o)
+    return sigmoid(w) + 1 - sigmoid(w - l)
+
+
+def discopop(p, o):  # arXiv 2406.08414
+    z = o["beta"] * log_ratio_margin(p)
+    return -sigmoid(-z / o["tau"]) * log_sigmoid(z) + sigmoid(z / o["tau"]) * mp.exp(-z)
+
+
+def f_dpo(p, o):  # arXiv 2309.16240
+    chosen, rejected = (divergence_score(log_ratio(p, role), o) for role in ["chosen", "rejected"])
+    return smoothed(o["beta"] * (chosen - rejected), o)
+
+
+def alphapo(p, o):  # arXiv 2501.03884
+    return -log_sigmoid(alphapo_reward(p, "chosen", o) - alphapo_reward(p, "rejected", o) - o["gamma"])
+
+
+def repo(p, o):  # arXiv 2503.07426
+    return max(mp.mpf(0), o["gamma"] - mean_logp_margin(p))
+
+
+def simper(p, o):  # arXiv 2502.00883
+    return -mp.exp(mean_logp(p, "chosen")) + mp.exp(mean_logp(p, "rejected"))
+
+
+def r_dpo(p, o):  # arXiv 2403.19159
+    lengths = p["chosen"]["length"] - p["rejected"]["length"]
+    return -log_sigmoid(o["beta"] * log_ratio_margin(p) + o["length_weight"] * lengths)
+
+
+def dpop(p, o):  # arXiv 2402.13228
+    return -log_sigmoid(o["beta"] * (log_ratio_margin(p) - o["lambda"] * max(mp.mpf(0), -log_ratio(p, "chosen"))))
+
+
+def rpo(p, o):  # arXiv 2404.19733
+    return dpo(p, o) + o["nll_weight"] * nll(p, o)
+
+
+def mpo(p, o):  # arXiv 2411.10442
+    preference = -log_sigmoid(o["beta"] * log_ratio_margin(p))
+    quality = bco_pair(p, {**o, "delta": 0})
+    return o["dpo_weight"] * preference + o["bco_weight"] * quality + o["nll_weight"] * sft(p, o)
+
+
+LOSSES = {
+    "dpo": dpo, "longpo": dpo, "simpo": simpo, "orpo": orpo, "ipo": ipo, "hinge": hinge, "sft": sft, "robust": robust,
+    "sigmoid-norm": sigmoid_norm, "cpo": cpo, "cpo-simpo": cpo_simpo, "exo-pair": exo_pair, "nca-pair": nca_pair,
+    "sppo-hard": sppo_hard, "bco-pair": bco_pair, "apo-zero": apo_zero, "apo-down": apo_down, "discopop": discopop,
+    "f-dpo": f_dpo, "alphapo": alphapo, "repo": repo, "simper": simper, "r-dpo": r_dpo, "dpop": dpop, "rpo": rpo,
+    "mpo": mpo,
 }
-LOSSES = {"dpo": dpo, "longpo": dpo, "simpo": simpo, "orpo": orpo, "ipo": ipo, "hinge": hinge, "sft": sft}
 
 
 def distance(d, o):
@@ -109,6 +275,13 @@ def loss(name, p, o, frozen=None):
     return total
 
 
+def derivative(f, x):
+    left, right = mp.diff(f, x, direction=-1), mp.diff(f, x, direction=1)
+    if abs(right - left) > mp.mpf("1e-25") * max(1, abs(right)):
+        raise ValueError("the pair lies on a kink: choose other options")
+    return (left + right) / 2
+
+
 def gradient(name, p, o):
     out = []
     for role in ROLES:
@@ -116,7 +289,7 @@ def gradient(name, p, o):
             q = {r: dict(v) for r, v in p.items()}
             q[role]["logp"] = x
             return loss(name, q, o, p if o.get("stop_short_gradient") else None)
-        out.append(mp.diff(along, p[role]["logp"]))
+        out.append(derivative(along, p[role]["logp"]))
     return out
 
 
@@ -132,22 +305,71 @@ def pairs():
         p["rejected_long"]["length"] = p["rejected"]["length"]
         yield p
     # A likelihood on either side of 1/2, and margins far out.
-    yield {"chosen": {"logp": -5.5, "ref_logp": -6, "length": 8}, "rejected": {"logp": -5.59375, "ref_logp": -5, "length": 8},
-           "chosen_long": {"logp": -0.0625, "ref_logp": -7, "length": 8}, "rejected_long": {"logp": -9, "ref_logp": -7, "length": 8}}
-    yield {"chosen": {"logp": -3000, "ref_logp": -20, "length": 3}, "rejected": {"logp": -4, "ref_logp": -2000, "length": 5},
-           "chosen_long": {"logp": -900, "ref_logp": -25, "length": 3}, "rejected_long": {"logp": -7, "ref_logp": -5, "length": 5}}
+    yield {"chosen": {"logp": -5.5, "ref_logp": -6, "length": 8},
+           "rejected": {"logp": -5.59375, "ref_logp": -5, "length": 8},
+           "chosen_long": {"logp": -0.0625, "ref_logp": -7, "length": 8},
+           "rejected_long": {"logp": -9, "ref_logp": -7, "length": 8}}
+    yield {"chosen": {"logp": -3000, "ref_logp": -20, "length": 3},
+           "rejected": {"logp": -4, "ref_logp": -2000, "length": 5},
+           "chosen_long": {"logp": -900, "ref_logp": -25, "length": 3},
+           "rejected_long": {"logp": -7, "ref_logp": -5, "length": 5}}
 
 
 BASES = [
     ("dpo", {"beta": 0.1, "label_smoothing": 0.0}), ("dpo", {"beta": 0.5, "label_smoothing": 0.2}),
     ("dpo", {"beta": 1e-6, "label_smoothing": 0.5}), ("simpo", {"beta": 2.0, "gamma": 0.5, "label_smoothing": 0.0}),
-    ("simpo", {"beta": 10.0, "gamma": 3.0, "label_smoothing": 0.1}), ("orpo", {"lambda": 0.1}), ("orpo", {"lambda": 1.0}),
-    ("ipo", {"beta": 0.1}), ("ipo", {"beta": 2.5}), ("hinge", {"beta": 0.1}), ("hinge", {"beta": 0.05}), ("sft", {}),
+    ("simpo", {"beta": 10.0, "gamma": 3.0, "label_smoothing": 0.1}),
+    ("orpo", {"lambda": 0.1}), ("orpo", {"lambda": 1.0}), ("ipo", {"beta": 0.1}), ("ipo", {"beta": 2.5}),
+    ("hinge", {"beta": 0.1}), ("hinge", {"beta": 0.05}), ("sft", {}),
     ("longpo", {"beta": 0.1, "label_smoothing": 0.0}),
 ]
-ALIGNMENTS = [
-    {"alpha": 3.0}, {"alpha": 1.0, "distance": "squared"}, {"alpha": 0.7, "distance": "huber", "huber_delta": 0.25},
-    {"alpha": 1.0, "scope": "both"}, {"alpha": 2.0, "distance": "squared", "scope": "both", "stop_short_gradient": True},
+PLAIN, SQUARED = {"alpha": 3.0}, {"alpha": 1.0, "distance": "squared"}
+HUBER, BOTH = {"alpha": 0.7, "distance": "huber", "huber_delta": 0.25}, {"alpha": 1.0, "scope": "both"}
+STOPPED = {"alpha": 2.0, "distance": "squared", "scope": "both", "stop_short_gradient": True}
+WIDE = {"alpha": 0.5, "distance": "huber", "huber_delta": 2.0, "scope": "both"}
+FIXED = {"alpha": 1.5, "distance": "absolute", "scope": "chosen", "stop_short_gradient": True}
+ALIGNMENTS = [PLAIN, SQUARED, HUBER, BOTH, STOPPED]
+
+# Each runs plain and with one alignment; a squared distance of the tangent's values would leave float32.
+ALIGNED = [
+    ("ipo", {"beta": 0.1, "normalise": "mean"}, WIDE),
+    ("ipo", {"beta": 0.1, "normalise": "sum"}, SQUARED),
+    ("ipo", {"beta": 2.5, "normalise": "sum"}, FIXED),
+    ("robust", {"beta": 0.1, "label_smoothing": 0.1}, PLAIN),
+    ("robust", {"beta": 0.5, "label_smoothing": 0.4}, STOPPED),
+    ("sigmoid-norm", {"beta": 0.1, "label_smoothing": 0.0}, SQUARED),
+    ("sigmoid-norm", {"beta": 5.0, "label_smoothing": 0.15}, WIDE),
+    ("cpo", {"beta": 0.1, "nll_weight": 1.0, "label_smoothing": 0.0, "nll": "per_response"}, HUBER),
+    ("cpo", {"beta": 0.02, "nll_weight": 0.3, "label_smoothing": 0.25, "nll": "sum"}, STOPPED),
+    ("cpo-simpo", {"beta": 2.0, "gamma": 0.5, "nll_weight": 1.0, "label_smoothing": 0.0, "nll": "per_response"},
+     BOTH),
+    ("cpo-simpo", {"beta": 10.0, "gamma": 5.4, "nll_weight": 0.05, "label_smoothing": 0.1, "nll": "sum"}, SQUARED),
+    ("exo-pair", {"beta": 0.1, "label_smoothing": 0.001}, STOPPED),
+    ("exo-pair", {"beta": 0.7, "label_smoothing": 0.3}, PLAIN),
+    ("nca-pair", {"beta": 0.1}, WIDE), ("nca-pair", {"beta": 0.01}, FIXED),
+    ("sppo-hard", {"beta": 0.1}, FIXED), ("sppo-hard", {"beta": 0.001}, SQUARED),
+    ("bco-pair", {"beta": 0.1, "delta": 0.0}, SQUARED), ("bco-pair", {"beta": 0.4, "delta": -0.8}, BOTH),
+    ("apo-zero", {"beta": 0.1}, HUBER), ("apo-zero", {"beta": 1.5}, WIDE),
+    ("apo-down", {"beta": 0.1}, BOTH), ("apo-down", {"beta": 1.5}, STOPPED),
+    ("discopop", {"beta": 0.05, "tau": 0.05}, PLAIN), ("discopop", {"beta": 0.01, "tau": 0.5}, SQUARED),
+    ("f-dpo", {"beta": 0.1, "label_smoothing": 0.0, "divergence": "reverse_kl"}, SQUARED),
+    ("f-dpo", {"beta": 0.1, "label_smoothing": 0.0, "divergence": "forward_kl"}, BOTH),
+    ("f-dpo", {"beta": 0.1, "label_smoothing": 0.0, "divergence": "js"}, STOPPED),
+    ("f-dpo", {"beta": 0.1, "label_smoothing": 0.0, "divergence": "alpha", "divergence_alpha": 0.5}, HUBER),
+    ("f-dpo", {"beta": 0.6, "label_smoothing": 0.2, "divergence": "forward_kl"}, FIXED),
+    ("f-dpo", {"beta": 1.2, "label_smoothing": 0.3, "divergence": "alpha", "divergence_alpha": 0.99}, PLAIN),
+    ("alphapo", {"beta": 2.5, "gamma": 0.5, "reward_alpha": 0.0}, SQUARED),
+    ("alphapo", {"beta": 2.5, "gamma": 0.5, "reward_alpha": 0.25}, PLAIN),
+    ("alphapo", {"beta": 2.5, "gamma": 0.5, "reward_alpha": -0.5}, STOPPED),
+    ("alphapo", {"beta": 10.0, "gamma": 3.0, "reward_alpha": 0.05}, WIDE),
+    ("repo", {"gamma": 0.5}, FIXED), ("repo", {"gamma": 1.4}, SQUARED),
+    ("simper", {}, PLAIN), ("simper", {}, WIDE),
+    ("r-dpo", {"beta": 0.1, "length_weight": 0.01}, HUBER), ("r-dpo", {"beta": 0.5, "length_weight": -0.08}, BOTH),
+    ("dpop", {"beta": 0.3, "lambda": 50.0}, FIXED), ("dpop", {"beta": 0.1, "lambda": 0.5}, SQUARED),
+    ("rpo", {"beta": 0.1, "nll_weight": 1.0, "label_smoothing": 0.0, "nll": "per_response"}, WIDE),
+    ("rpo", {"beta": 0.5, "nll_weight": 0.02, "label_smoothing": 0.2, "nll": "sum"}, PLAIN),
+    ("mpo", {"beta": 0.1, "dpo_weight": 0.8, "bco_weight": 0.2, "nll_weight": 1.0}, STOPPED),
+    ("mpo", {"beta": 0.6, "dpo_weight": 0.25, "bco_weight": 2.0, "nll_weight": 0.0}, HUBER),
 ]
 
 
@@ -157,20 +379,27 @@ def configurations():
         options = next(o for n, o in BASES if n == base)
         for alignment in ALIGNMENTS:
             yield "solopo:" + base, {**options, **alignment}
+    for i, (name, options, alignment) in enumerate(ALIGNED):
+        if (name, options) not in [(n, o) for n, o, _ in ALIGNED[:i]]:
+            yield name, options
+        yield "solopo:" + name, {**options, **alignment}
 
 
 def main():
-    cases = []
-    for p in pairs():
+    listed, cases = list(pairs()), []
+    for index, p in enumerate(listed):
         exact = {r: {k: mp.mpf(v) for k, v in y.items()} for r, y in p.items()}
         for name, options in configurations():
             o = {k: f32(v) if isinstance(v, float) else v for k, v in options.items()}
-            cases.append({"objective": name, "options": options, "pair": p, "loss": float(loss(name, exact, o)),
-                          "gradient": [float(x) for x in gradient(name, exact, o)]})
+            value, slopes = float(loss(name, exact, o)), [float(x) for x in gradient(name, exact, o)]
+            if not all(abs(x) < np.finfo(np.float32).max for x in [value, *slopes]):
+                raise ValueError(f"{name} {options}, pair {index}: not a float32 number")
+            cases.append({"objective": name, "options": options, "pair": index, "loss": value, "gradient": slopes})
     versions = {"python": platform.python_version(), "mpmath": mp.__version__, "numpy": np.__version__}
     with open("tests/golden/objectives.json", "w") as out:
-        lines = ",\n".join(json.dumps(c) for c in cases)
-        out.write('{"versions": %s,\n"cases": [\n%s\n]}\n' % (json.dumps(versions), lines))
+        pair_lines, case_lines = (",\n".join(json.dumps(x) for x in rows) for rows in [listed, cases])
+        out.write('{"versions": %s,\n"pairs": [\n%s\n],\n"cases": [\n%s\n]}\n'
+                  % (json.dumps(versions), pair_lines, case_lines))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,9 @@ TEST_CASE("The scalar functions stay right under -ffast-math") {
 }
 
 TEMPLATE_TEST_CASE("Objectives stay finite and differentiable under -ffast-math", "", DPO, SimPO, ORPO, IPO,
-                   Hinge, SFT, SoLoPO<DPO>, SoLoPO<SimPO>, SoLoPO<ORPO>) {
+                   Hinge, SFT, RobustDPO, SigmoidNorm, CPO, CPOSimPO, EXO, NCA, SPPO, BCOPair, APOZero,
+                   APODown, DiscoPOP, FDPO<>, AlphaPO, RePO, SimPER, RDPO, DPOP, RPO, MPO, SoLoPO<DPO>,
+                   SoLoPO<SimPO>, SoLoPO<ORPO>) {
   for (const Pair<double>& p : random_pairs(20)) {
     if (near_kink(TestType{}, p)) continue;
     CHECK(difference_error(TestType{}, p) <= 1e-6);

@@ -36,7 +36,7 @@ TEST_CASE(
   const Collated chosen = collate(record(), {.needs = needs_of_name("solopo:dpo")}, Side::policy);
   CHECK(chosen.responses == std::array<std::int32_t, 4>{0, 1, 2, -1});
   CHECK(chosen.sequences.tokens == std::vector<std::int32_t>{1, 2, 3, 9, 11, 12, 4, 5, 6, 7, 8, 9});
-  const Needs both = make_objective("solopo:dpo", {.scope = "both"}).needs();
+  const Needs both = make_objective("solopo:dpo", {{"scope", "both"}}).needs();
   CHECK(collate(record(), {.needs = both}, Side::policy).responses ==
         std::array<std::int32_t, 4>{0, 1, 2, 3});
 }

@@ -90,9 +90,7 @@ TEST_CASE("All problems of the options come in one report, before anything is re
   o.out = tiny_model / "config.json";
   o.objective = "solopo:dpo";
   o.context = "expand";
-  o.alpha = -1.0f;
-  o.beta = 0.0f;
-  o.distance = "cubic";
+  o.objective_options = {{"alpha", -1}, {"beta", 0}, {"distance", "cubic"}};
   o.lr = std::numeric_limits<double>::quiet_NaN();
   o.batch_size = 0;
   o.max_length = 1;

@@ -2,14 +2,22 @@
 #pragma once
 
 #include "solopo/alignment/distance.hpp"
+#include "solopo/core/option.hpp"
 
 namespace solopo {
 
 // Equal, bit by bit, to the distance it names.
 struct AnyDistance {
   enum class Kind { absolute, squared, huber };
+  static constexpr const char* kind_names[] = {"absolute", "squared", "huber"};
   Kind kind = Kind::absolute;
   float delta = 1.0f;  // of huber
+
+  template <class Self, class Visit>
+  static constexpr void each_option(Self& self, Visit&& visit) {
+    visit("distance", self.kind, kind_names);
+    visit("huber_delta", self.delta, above(0.0f));
+  }
 
   static constexpr bool is_convex = true, is_distance = true;
 

@@ -25,14 +25,16 @@ namespace solopo {
   return row[b.size()];
 }
 
-// "; did you mean 'x'?" when a name is near (at most 2 edits, or a third of the length), then the list of
-// all.
+// "; did you mean 'x'?" when a name is near (at most 2 edits, or a third of the length), and the list of all
+// unless it is long and one is near.
 template <class Names>
 [[nodiscard]] std::string suggestion(std::string_view wrong, const Names& names) {
   std::string_view best;
   std::size_t fewest = std::max<std::size_t>(2, std::min<std::size_t>(wrong.size(), 64) / 3) + 1;
   std::string all;
+  std::size_t count = 0;
   for (const std::string_view name : names) {
+    ++count;
     all += (all.empty() ? "" : ", ") + std::string(name);
     const std::size_t edits = edit_distance(wrong.substr(0, 64), name);
     if (edits < fewest) {
@@ -42,7 +44,8 @@ template <class Names>
   }
   std::string out;
   if (!best.empty()) out += "; did you mean '" + std::string(best) + "'?";
-  return out + " (known: " + all + ")";
+  constexpr std::size_t long_list = 12;
+  return best.empty() || count <= long_list ? out + " (known: " + all + ")" : out;
 }
 
 }  // namespace solopo

@@ -69,4 +69,13 @@ concept RewardObjective = PreferenceObjective<O> && requires(const O o) {
   noexcept->ImplicitReward;
 };
 
+// A reward objective that is a function of two rewards' difference and can be given another reward.
+template <class O>
+concept MarginObjective = RewardObjective<O> && requires(const O o, Pair<float> x, Pair<double> y) {
+  { o.with_reward(o.reward(), x) }
+  noexcept->std::same_as<PairLoss<float>>;
+  { o.with_reward(o.reward(), y) }
+  noexcept->std::same_as<PairLoss<double>>;
+};
+
 }  // namespace solopo

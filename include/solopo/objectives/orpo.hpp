@@ -1,6 +1,7 @@
 // Odds-ratio preference optimisation: no reference model, the likelihood of the chosen response kept in view.
 #pragma once
 
+#include "solopo/core/option.hpp"
 #include "solopo/links/logistic.hpp"
 #include "solopo/objectives/pairwise.hpp"
 #include "solopo/rewards/log_odds.hpp"
@@ -13,6 +14,11 @@ namespace solopo {
 // (rewards/log_odds.hpp).
 struct ORPO {
   float lambda = 0.1f;
+
+  template <class Self, class Visit>
+  static constexpr void each_option(Self& self, Visit&& visit) {
+    visit("lambda", self.lambda, at_least(0.0f));
+  }
 
   static constexpr Needs needs = pairwise_needs<rewards::LogOdds>;
   SOLOPO_HD constexpr rewards::LogOdds reward() const noexcept { return {}; }

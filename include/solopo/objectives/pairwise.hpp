@@ -25,6 +25,42 @@ SOLOPO_HD PairLoss<T> pairwise_loss(const F& link, const R& reward, const Pair<T
   return g;
 }
 
+// f(r(y)) of one response and its derivative by logp.
+template <class T>
+struct ResponseLoss {
+  T loss{}, slope{};
+};
+
+template <Link F, ImplicitReward R, class T>
+SOLOPO_HD ResponseLoss<T> response_loss(const F& link, const R& reward, const Response<T>& y) noexcept {
+  const T r = reward.value(y);
+  return {link.value(r), link.slope(r) * reward.slope(y)};
+}
+
+// f(r(chosen)) + h(r(rejected)): each response judged by itself.
+template <Link F, Link H, ImplicitReward R, class T>
+SOLOPO_HD PairLoss<T> pointwise_loss(const F& for_chosen, const H& for_rejected, const R& reward,
+                                     const Pair<T>& p) noexcept {
+  const ResponseLoss<T> w = response_loss(for_chosen, reward, p.chosen);
+  const ResponseLoss<T> l = response_loss(for_rejected, reward, p.rejected);
+  PairLoss<T> g;
+  g.loss = w.loss + l.loss;
+  g.chosen = w.slope;
+  g.rejected = l.slope;
+  return g;
+}
+
+// The sum of two losses and of all their derivatives.
+template <class T>
+SOLOPO_HD PairLoss<T> added(PairLoss<T> g, const PairLoss<T>& h) noexcept {
+  g.loss += h.loss;
+  g.chosen += h.chosen;
+  g.rejected += h.rejected;
+  g.chosen_long += h.chosen_long;
+  g.rejected_long += h.rejected_long;
+  return g;
+}
+
 // `weight` times a loss and all its derivatives.
 template <class T>
 SOLOPO_HD PairLoss<T> scaled(PairLoss<T> g, T weight) noexcept {
@@ -36,11 +72,17 @@ SOLOPO_HD PairLoss<T> scaled(PairLoss<T> g, T weight) noexcept {
   return g;
 }
 
-// `g` plus the chosen response's negative log-likelihood a token, -logp / length.
+// What a response's negative log-likelihood is divided by: its own number of tokens, or nothing.
+enum class Nll { per_response, sum };
+inline constexpr const char* nll_names[] = {"per_response", "sum"};
+
+// `g` plus `weight` times the chosen response's negative log-likelihood.
 template <class T>
-SOLOPO_HD PairLoss<T> with_chosen_nll(PairLoss<T> g, const Pair<T>& p) noexcept {
-  g.loss -= p.chosen.logp / p.chosen.length;
-  g.chosen -= T(1) / p.chosen.length;
+SOLOPO_HD PairLoss<T> with_chosen_nll(PairLoss<T> g, const Pair<T>& p, T weight = T(1),
+                                      Nll nll = Nll::per_response) noexcept {
+  const bool mean = nll == Nll::per_response;
+  g.loss -= weight * (mean ? p.chosen.logp / p.chosen.length : p.chosen.logp);
+  g.chosen -= mean ? weight / p.chosen.length : weight;
   return g;
 }
 

@@ -2,8 +2,7 @@
 // Not part of solopo.hpp, since it instantiates every objective.
 #pragma once
 
-#include <array>
-#include <optional>
+#include <algorithm>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,30 +13,40 @@
 #include "solopo/core/closest_name.hpp"
 #include "solopo/core/error.hpp"
 #include "solopo/core/numeric.hpp"
+#include "solopo/objectives/alphapo.hpp"
 #include "solopo/objectives/any_objective.hpp"
+#include "solopo/objectives/apo_down.hpp"
+#include "solopo/objectives/apo_zero.hpp"
+#include "solopo/objectives/bco_pair.hpp"
+#include "solopo/objectives/cpo.hpp"
+#include "solopo/objectives/cpo_simpo.hpp"
+#include "solopo/objectives/discopop.hpp"
 #include "solopo/objectives/dpo.hpp"
+#include "solopo/objectives/dpop.hpp"
+#include "solopo/objectives/exo_pair.hpp"
+#include "solopo/objectives/f_dpo.hpp"
 #include "solopo/objectives/hinge.hpp"
 #include "solopo/objectives/ipo.hpp"
+#include "solopo/objectives/mpo.hpp"
+#include "solopo/objectives/nca_pair.hpp"
+#include "solopo/objectives/objective_options.hpp"
 #include "solopo/objectives/orpo.hpp"
+#include "solopo/objectives/r_dpo.hpp"
+#include "solopo/objectives/repo.hpp"
+#include "solopo/objectives/robust.hpp"
+#include "solopo/objectives/rpo.hpp"
 #include "solopo/objectives/sft.hpp"
+#include "solopo/objectives/sigmoid_norm.hpp"
+#include "solopo/objectives/simper.hpp"
 #include "solopo/objectives/simpo.hpp"
 #include "solopo/objectives/solopo.hpp"
+#include "solopo/objectives/sppo_hard.hpp"
 
 namespace solopo {
 
-// What a user may set. An unset number takes the objective's default; setting one the objective does not have
-// is an error. distance, scope, huber_delta and stop_short_gradient belong to the solopo: objectives.
-struct ObjectiveOptions {
-  std::optional<float> beta{}, gamma{}, lambda{}, alpha{}, label_smoothing{};
-  std::string distance = "absolute";  // absolute, squared, huber
-  std::string scope = "chosen";       // chosen, both
-  bool stop_short_gradient = false;
-  std::optional<float> huber_delta{};  // default 1
-};
-
 struct ObjectiveEntry {
   std::string name{};     // as on the command line
-  std::string formula{};  // per pair; D = margin of summed log-ratios, a bar over a letter = mean over tokens
+  std::string formula{};  // per pair; `solopo objectives` explains the letters
   std::string paper{};    // arXiv id, or empty
   Needs needs = Needs::none;
   bool needs_reference = false;
@@ -47,51 +56,67 @@ struct ObjectiveEntry {
   // LongPO: DPO whose policy sees the long prompt and whose reference sees the short one. Whoever feeds the
   // objective does this; the objective itself is DPO.
   bool policy_long_reference_short = false;
-  ObjectiveOptions defaults{};  // the numbers it has, with their default values
+  std::vector<ObjectiveOption> options{};
   AnyObjective (*make)(const std::string& name, const ObjectiveOptions& resolved) = nullptr;
 };
 
 namespace registry_detail {
 
-// An objective from options whose numbers are all set.
-template <class O>
-O configured(const ObjectiveOptions& o) {
-  if constexpr (std::is_same_v<O, DPO>) {
-    return {.beta = *o.beta, .label_smoothing = *o.label_smoothing};
-  } else if constexpr (std::is_same_v<O, SimPO>) {
-    return {.beta = *o.beta, .gamma = *o.gamma, .label_smoothing = *o.label_smoothing};
-  } else if constexpr (std::is_same_v<O, ORPO>) {
-    return {.lambda = *o.lambda};
-  } else if constexpr (std::is_same_v<O, SFT>) {
-    return {};
-  } else {
-    return {.beta = *o.beta};
+// Lists a rule's options with its values as defaults.
+struct Lister {
+  std::vector<ObjectiveOption>& out;
+
+  void operator()(const char* name, const float& value, Range range) const {
+    out.push_back({.name = name, .standard = value, .range = range});
   }
-}
+  void operator()(const char* name, const bool& value) const {
+    out.push_back({.name = name, .standard = value});
+  }
+  template <class Enum, std::size_t N>
+  requires std::is_enum_v<Enum>
+  void operator()(const char* name, const Enum& value, const char* const (&names)[N]) const {
+    out.push_back(
+        {.name = name, .standard = names[static_cast<std::size_t>(value)], .names = {names, names + N}});
+  }
+};
+
+// Gives a rule the options of a resolved set.
+struct Setter {
+  const ObjectiveOptions& options;
+
+  void operator()(const char* name, float& value, Range) const {
+    if (const auto o = options.find(name); o != options.end()) value = *o->second.number();
+  }
+  void operator()(const char* name, bool& value) const {
+    if (const auto o = options.find(name); o != options.end()) value = *o->second.flag();
+  }
+  template <class Enum, std::size_t N>
+  requires std::is_enum_v<Enum>
+  void operator()(const char* name, Enum& value, const char* const (&names)[N]) const {
+    const auto o = options.find(name);
+    if (o == options.end()) return;
+    for (std::size_t i = 0; i < N; ++i) {
+      if (*o->second.name() == names[i]) value = static_cast<Enum>(i);
+    }
+  }
+};
 
 template <class O>
-AnyObjective make_plain(const std::string& name, const ObjectiveOptions& o) {
-  return {name, configured<O>(o)};
+AnyObjective configured(const std::string& name, const ObjectiveOptions& options) {
+  O objective{};
+  visit_options(objective, Setter{options});
+  return {name, objective};
 }
 
 template <class Base>
-AnyObjective make_solopo(const std::string& name, const ObjectiveOptions& o) {
-  AnyDistance distance{.kind = AnyDistance::Kind::absolute, .delta = o.huber_delta.value_or(1.0f)};
-  if (o.distance == "squared") distance.kind = AnyDistance::Kind::squared;
-  if (o.distance == "huber") distance.kind = AnyDistance::Kind::huber;
-  const auto wrapped = [&]<class Scope>(std::type_identity<Scope>) -> AnyObjective {
-    return {name, SoLoPO<Base, AnyDistance, Scope>{.base = configured<Base>(o),
-                                                   .alpha = *o.alpha,
-                                                   .distance = distance,
-                                                   .stop_short_gradient = o.stop_short_gradient}};
-  };
-  if (o.scope == "both") return wrapped(std::type_identity<AlignBoth>{});
-  return wrapped(std::type_identity<AlignChosen>{});
+AnyObjective configured_solopo(const std::string& name, const ObjectiveOptions& options) {
+  if (*options.at("scope").name() == "both")
+    return configured<SoLoPO<Base, AnyDistance, AlignBoth>>(name, options);
+  return configured<SoLoPO<Base, AnyDistance, AlignChosen>>(name, options);
 }
 
 struct Description {
   std::string name, formula, paper;
-  ObjectiveOptions defaults;
   float alpha = 1;  // default of solopo:<name>
 };
 
@@ -99,53 +124,67 @@ struct Description {
 template <class O>
 void add(std::vector<ObjectiveEntry>& entries, std::vector<ObjectiveEntry>& solopo_entries,
          const Description& d) {
-  entries.push_back({.name = d.name,
-                     .formula = d.formula,
-                     .paper = d.paper,
-                     .needs = O::needs,
-                     .needs_reference = needs_reference(O::needs),
-                     .has_reward = RewardObjective<O>,
-                     .needs_rejected = has(O::needs, Needs::rejected),
-                     .defaults = d.defaults,
-                     .make = &make_plain<O>});
+  ObjectiveEntry e{.name = d.name,
+                   .formula = d.formula,
+                   .paper = d.paper,
+                   .needs = O::needs,
+                   .needs_reference = needs_reference(O::needs),
+                   .has_reward = RewardObjective<O>,
+                   .needs_rejected = has(O::needs, Needs::rejected),
+                   .make = &configured<O>};
+  const O standard{};
+  visit_options(standard, Lister{e.options});
+  entries.push_back(e);
   if constexpr (RewardObjective<O>) {
-    ObjectiveEntry e = entries.back();
+    using Wrapped = SoLoPO<O, AnyDistance>;
     e.name = "solopo:" + d.name;
     e.formula = d.formula + " + alpha |r(short, w) - r(long, w)|";
     e.paper = "2505.11166";
-    e.needs = SoLoPO<O, AnyDistance>::needs;
+    e.needs = Wrapped::needs;
     e.needs_reference = needs_reference(e.needs);
     e.needs_long_prompt = true;
-    e.defaults.alpha = d.alpha;
-    e.make = &make_solopo<O>;
+    e.make = &configured_solopo<O>;
+    e.options.clear();
+    const Wrapped wrapped{.alpha = d.alpha};
+    visit_options(wrapped, Lister{e.options});
+    e.options.push_back({.name = "scope", .standard = "chosen", .names = {"chosen", "both"}});
     solopo_entries.push_back(e);
   }
 }
 
-inline ObjectiveOptions numbers(std::optional<float> beta, std::optional<float> gamma = {},
-                                std::optional<float> lambda = {}, std::optional<float> label_smoothing = {}) {
-  ObjectiveOptions o;
-  o.beta = beta;
-  o.gamma = gamma;
-  o.lambda = lambda;
-  o.label_smoothing = label_smoothing;
-  return o;
-}
-
 inline std::vector<ObjectiveEntry> entries() {
   std::vector<ObjectiveEntry> plain, wrapped;
-  add<DPO>(plain, wrapped,
-           {"dpo", "-(1-e) ln s(beta D) - e ln s(-beta D)", "2305.18290", numbers(0.1f, {}, {}, 0.0f), 3});
-  add<SimPO>(plain, wrapped,
-             {"simpo", "-ln s(beta (mean logp w - mean logp l) - gamma)", "2405.14734",
-              numbers(2.0f, 0.5f, {}, 0.0f), 1});
-  add<ORPO>(plain, wrapped,
-            {"orpo", "-mean logp w - lambda ln s(log-odds w - log-odds l)", "2403.07691",
-             numbers({}, {}, 0.1f), 1});
-  add<IPO>(plain, wrapped,
-           {"ipo", "(mean log-ratio w - mean log-ratio l - 1/(2 beta))^2", "2310.12036", numbers(0.1f), 1});
-  add<Hinge>(plain, wrapped, {"hinge", "max(0, 1 - beta D)", "2305.10425", numbers(0.1f), 1});
-  add<SFT>(plain, wrapped, {"sft", "-mean logp w", "", numbers({}), 1});
+  add<DPO>(plain, wrapped, {"dpo", "-(1-e) ln s(beta D) - e ln s(-beta D)", "2305.18290", 3});
+  add<SimPO>(plain, wrapped, {"simpo", "-ln s(beta (mean logp w - mean logp l) - gamma)", "2405.14734"});
+  add<ORPO>(plain, wrapped, {"orpo", "-mean logp w - lambda ln s(log-odds w - log-odds l)", "2403.07691"});
+  add<IPO>(plain, wrapped, {"ipo", "(mean log-ratio w - mean log-ratio l - 1/(2 beta))^2", "2310.12036"});
+  add<Hinge>(plain, wrapped, {"hinge", "max(0, 1 - beta D)", "2305.10425"});
+  add<RobustDPO>(plain, wrapped,
+                 {"robust", "[-(1-e) ln s(beta D) + e ln s(-beta D)] / (1 - 2e)", "2403.00409"});
+  add<SigmoidNorm>(plain, wrapped,
+                   {"sigmoid-norm", "-ln s(beta (mean log-ratio w - mean log-ratio l))", "2411.15124"});
+  add<CPO>(plain, wrapped, {"cpo", "-ln s(beta (logp w - logp l)) + nll_weight NLL(w)", "2401.08417"});
+  add<CPOSimPO>(plain, wrapped, {"cpo-simpo", "simpo + nll_weight NLL(w)", "2405.14734"});
+  add<EXO>(plain, wrapped,
+           {"exo-pair", "q ln(q / (1-e)) + (1-q) ln((1-q) / e), q = s(beta D)", "2402.00856"});
+  add<NCA>(plain, wrapped, {"nca-pair", "-ln s(r w) - ln s(-r w) / 2 - ln s(-r l) / 2", "2402.05369"});
+  add<SPPO>(plain, wrapped,
+            {"sppo-hard", "(log-ratio w - 1/(2 beta))^2 + (log-ratio l + 1/(2 beta))^2", "2405.00675"});
+  add<BCOPair>(plain, wrapped, {"bco-pair", "-ln s(r w - delta) - ln s(delta - r l)", "2404.04656"});
+  add<APOZero>(plain, wrapped, {"apo-zero", "1 - s(r w) + s(r l)", "2408.06266"});
+  add<APODown>(plain, wrapped, {"apo-down", "s(r w) + 1 - s(r w - r l)", "2408.06266"});
+  add<DiscoPOP>(plain, wrapped,
+                {"discopop", "(1-m) (-ln s(beta D)) + m e^(-beta D), m = s(beta D / tau)", "2406.08414"});
+  add<FDPO<>>(plain, wrapped, {"f-dpo", "-ln s(beta (g(log-ratio w) - g(log-ratio l)))", "2309.16240"});
+  add<AlphaPO>(plain, wrapped,
+               {"alphapo", "-ln s(r w - r l - gamma), r = beta (1 - e^(-a mean logp)) / a", "2501.03884"});
+  add<RePO>(plain, wrapped, {"repo", "max(0, gamma - (mean logp w - mean logp l))", "2503.07426"});
+  add<SimPER>(plain, wrapped, {"simper", "-e^(mean logp w) + e^(mean logp l)", "2502.00883"});
+  add<RDPO>(plain, wrapped, {"r-dpo", "-ln s(beta D + length_weight (length w - length l))", "2403.19159"});
+  add<DPOP>(plain, wrapped, {"dpop", "-ln s(beta (D - lambda max(0, -log-ratio w)))", "2402.13228"});
+  add<RPO>(plain, wrapped, {"rpo", "dpo + nll_weight NLL(w)", "2404.19733"});
+  add<MPO>(plain, wrapped, {"mpo", "dpo_weight dpo + bco_weight bco-pair + nll_weight NLL(w)", "2411.10442"});
+  add<SFT>(plain, wrapped, {"sft", "-mean logp w", ""});
   ObjectiveEntry longpo = plain.front();
   longpo.name = "longpo";
   longpo.formula = "-ln s(beta D), policy on the long prompt, reference on the short one";
@@ -156,6 +195,40 @@ inline std::vector<ObjectiveEntry> entries() {
   return plain;
 }
 
+// Whether two names differ in '-' and '_' only.
+[[nodiscard]] inline bool same_name(std::string_view a, std::string_view b) {
+  const auto plain = [](char c) { return c == '_' ? '-' : c; };
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [&](char x, char y) { return plain(x) == plain(y); });
+}
+
+// Throws ArgumentError unless `value` is one that `option` may have.
+inline void check_option(const ObjectiveOption& option, const OptionValue& value) {
+  if (option.standard.number() != nullptr) {
+    const float* x = value.number();
+    if (x == nullptr) throw ArgumentError(option.name, "'" + printable(value.text()) + "' is not a number");
+    const Range& r = option.range;
+    if (is_finite(*x) && r.contains(*x)) return;
+    std::string rule;
+    if (r.least > -3e38f) rule = (r.least_allowed ? "at least " : "above ") + OptionValue(r.least).text();
+    if (r.greatest < 3e38f) {
+      rule += (rule.empty() ? "" : " and ") + std::string(r.greatest_allowed ? "at most " : "below ") +
+              OptionValue(r.greatest).text();
+    }
+    throw ArgumentError(option.name, value.text() + " is out of range; it must be " +
+                                         (rule.empty() ? "a finite number" : rule));
+  }
+  if (option.standard.flag() != nullptr) {
+    if (value.flag() == nullptr)
+      throw ArgumentError(option.name, "'" + printable(value.text()) + "' is not true or false");
+    return;
+  }
+  const std::string given = value.text();
+  if (std::find(option.names.begin(), option.names.end(), given) != option.names.end()) return;
+  const std::vector<std::string_view> known(option.names.begin(), option.names.end());
+  throw ArgumentError(option.name, "'" + printable(given) + "' is not known" + suggestion(given, known));
+}
+
 }  // namespace registry_detail
 
 // All objectives, in the order of the README's table.
@@ -164,63 +237,69 @@ inline std::vector<ObjectiveEntry> entries() {
   return entries;
 }
 
-// The entry of that name. Throws ArgumentError naming the nearest one.
+// The entry of that name; '-' and '_' are the same. Throws ArgumentError naming the nearest one.
 [[nodiscard]] inline const ObjectiveEntry& find_objective(std::string_view name) {
   std::vector<std::string_view> names;
   for (const ObjectiveEntry& e : registry()) {
-    if (e.name == name) return e;
-    names.push_back(e.name);
+    if (registry_detail::same_name(e.name, name)) return e;
+    if (e.name.starts_with("solopo:") == name.starts_with("solopo:")) names.push_back(e.name);
   }
   throw ArgumentError("objective",
                       "no objective is called '" + printable(name) + "'" + suggestion(name, names));
 }
 
-// The options with every number of that objective set. Throws ArgumentError, naming the option, for one that
-// the objective does not have, an unknown distance or scope, and a value out of range.
-[[nodiscard]] inline ObjectiveOptions resolve_options(const ObjectiveEntry& entry, ObjectiveOptions options) {
-  const auto number = [&](const char* name, std::optional<float>& given, const std::optional<float>& standard,
-                          float least, bool least_allowed, float greatest) {
-    if (given && !standard) throw ArgumentError(name, entry.name + " has no such option");
-    if (!given) given = standard;
-    if (!given) return;
-    const float x = *given;
-    if (!is_finite(x) || x < least || (x == least && !least_allowed) || x > greatest) {
-      throw ArgumentError(name, std::to_string(x) + " is out of range; it must be " +
-                                    (least_allowed ? "at least " : "above ") + std::to_string(least) +
-                                    (greatest < 1e30f ? " and at most " + std::to_string(greatest) : ""));
-    }
+// What an option means, for help texts; empty for a name that no objective has.
+[[nodiscard]] inline std::string_view describe_option(std::string_view name) {
+  struct Text {
+    std::string_view name, text;
   };
-  constexpr float unbounded = 3e38f;
-  number("beta", options.beta, entry.defaults.beta, 0, false, unbounded);
-  number("gamma", options.gamma, entry.defaults.gamma, 0, true, unbounded);
-  number("lambda", options.lambda, entry.defaults.lambda, 0, true, unbounded);
-  number("alpha", options.alpha, entry.defaults.alpha, 0, true, unbounded);
-  number("label_smoothing", options.label_smoothing, entry.defaults.label_smoothing, 0, true, 0.5f);
-
-  const auto one_of = [](const char* name, const std::string& given,
-                         std::span<const std::string_view> known) {
-    for (const std::string_view k : known) {
-      if (given == k) return;
-    }
-    throw ArgumentError(name, "'" + printable(given) + "' is not known" + suggestion(given, known));
+  static constexpr Text texts[] = {
+      {"alpha", "weight of short-to-long alignment"},
+      {"bco_weight", "weight of the binary classifier term"},
+      {"beta", "scale of the reward"},
+      {"delta", "shift of the reward"},
+      {"distance", "of the alignment: absolute, squared or huber"},
+      {"divergence", "from the reference: reverse_kl, forward_kl, js or alpha"},
+      {"divergence_alpha", "order of the alpha divergence"},
+      {"dpo_weight", "weight of the preference term"},
+      {"gamma", "margin the rewards should keep, absolute"},
+      {"huber_delta", "where the huber distance turns linear"},
+      {"label_smoothing", "share of flipped labels assumed"},
+      {"lambda", "weight of the odds ratio, or of the penalty"},
+      {"length_weight", "weight of the difference in length"},
+      {"nll", "divide the NLL by the response's length or not: per_response, sum"},
+      {"nll_weight", "weight of the chosen response's NLL"},
+      {"normalise", "log-ratios by length: mean, or sum"},
+      {"reward_alpha", "shape of the reward; 0: logarithmic"},
+      {"scope", "align the chosen response, or both"},
+      {"stop_short_gradient", "no gradient of the alignment to the short side"},
+      {"tau", "temperature of the blend"},
   };
-  static constexpr std::array<std::string_view, 3> distances{"absolute", "squared", "huber"};
-  static constexpr std::array<std::string_view, 2> scopes{"chosen", "both"};
-  one_of("distance", options.distance, distances);
-  one_of("scope", options.scope, scopes);
-  const std::optional<float> standard_delta =
-      options.distance == "huber" ? std::optional<float>(1.0f) : std::nullopt;
-  if (options.huber_delta && !standard_delta) {
-    throw ArgumentError("huber_delta", "only the distance 'huber' has it");
+  for (const Text& t : texts) {
+    if (t.name == name) return t.text;
   }
-  number("huber_delta", options.huber_delta, standard_delta, 0, false, unbounded);
-  if (!entry.needs_long_prompt) {
-    const auto refuse = [&](const char* name) {
-      throw ArgumentError(name, entry.name + " aligns no rewards; it belongs to the solopo: objectives");
-    };
-    if (options.distance != "absolute") refuse("distance");
-    if (options.scope != "chosen") refuse("scope");
-    if (options.stop_short_gradient) refuse("stop_short_gradient");
+  return {};
+}
+
+// The options with every one of that objective set; huber_delta only with the distance it belongs to. Throws
+// ArgumentError, naming the option, for one that the objective does not have and a value it may not take.
+[[nodiscard]] inline ObjectiveOptions resolve_options(const ObjectiveEntry& entry, ObjectiveOptions options) {
+  for (const auto& [name, value] : options) {
+    const auto option = std::find_if(entry.options.begin(), entry.options.end(),
+                                     [&name = name](const ObjectiveOption& o) { return o.name == name; });
+    if (option == entry.options.end()) {
+      std::string all;
+      for (const ObjectiveOption& o : entry.options) all += (all.empty() ? "; it has " : ", ") + o.name;
+      throw ArgumentError(printable(name), entry.name + " has no such option" + all);
+    }
+    registry_detail::check_option(*option, value);
+  }
+  const bool delta_given = options.contains("huber_delta");
+  for (const ObjectiveOption& o : entry.options) options.try_emplace(o.name, o.standard);
+  if (const auto distance = options.find("distance");
+      distance != options.end() && *distance->second.name() != "huber") {
+    if (delta_given) throw ArgumentError("huber_delta", "only the distance 'huber' has it");
+    options.erase("huber_delta");
   }
   return options;
 }

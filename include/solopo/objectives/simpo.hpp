@@ -1,6 +1,7 @@
 // Simple preference optimisation: no reference model, per-token averages.
 #pragma once
 
+#include "solopo/core/option.hpp"
 #include "solopo/links/smoothed_logistic.hpp"
 #include "solopo/objectives/pairwise.hpp"
 #include "solopo/rewards/mean_logp.hpp"
@@ -8,12 +9,23 @@
 namespace solopo {
 
 // -ln sigmoid(beta (mean logp chosen - mean logp rejected) - gamma). arXiv 2405.14734, eq. 6. gamma is
-// absolute: it is subtracted after beta has multiplied. Systems that ask for the ratio gamma / beta: gamma =
-// beta * ratio.
+// absolute: it is subtracted after beta has multiplied.
 struct SimPO {
   float beta = 2.0f;
   float gamma = 0.5f;
   float label_smoothing = 0.0f;
+
+  template <class Self, class Visit>
+  static constexpr void each_option(Self& self, Visit&& visit) {
+    visit("beta", self.beta, above(0.0f));
+    visit("gamma", self.gamma, at_least(0.0f));
+    visit("label_smoothing", self.label_smoothing, within(0.0f, 0.5f));
+  }
+
+  // From the ratio gamma / beta, as the SimPO repository, open-instruct and HALOs write it.
+  SOLOPO_HD static constexpr SimPO from_ratio(float beta, float ratio) noexcept {
+    return {.beta = beta, .gamma = beta * ratio};
+  }
 
   static constexpr Needs needs = pairwise_needs<rewards::MeanLogp>;
   SOLOPO_HD constexpr rewards::MeanLogp reward() const noexcept { return {beta}; }

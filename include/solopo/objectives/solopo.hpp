@@ -7,6 +7,7 @@
 #include "solopo/alignment/scope.hpp"
 #include "solopo/core/concepts.hpp"
 #include "solopo/core/numeric.hpp"
+#include "solopo/core/option.hpp"
 
 namespace solopo {
 
@@ -29,6 +30,14 @@ struct SoLoPO {
   float alpha = 1.0f;
   D distance{};
   bool stop_short_gradient = false;
+
+  template <class Self, class Visit>
+  static constexpr void each_option(Self& self, Visit&& visit) {
+    visit_options(self.base, visit);
+    visit("alpha", self.alpha, at_least(0.0f));
+    visit_options(self.distance, visit);
+    visit("stop_short_gradient", self.stop_short_gradient);
+  }
 
   using Reward = decltype(std::declval<const Base&>().reward());
 

@@ -1,0 +1,40 @@
+// Golden files of objectives: options and pairs as JSON.
+#pragma once
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "solopo/core/response.hpp"
+#include "solopo/objectives/objective_options.hpp"
+
+namespace rule_checks {
+
+inline nlohmann::json read_golden(const std::string& name) {
+  std::ifstream file(SOLOPO_SOURCE_DIR "/tests/golden/" + name);
+  return nlohmann::json::parse(file);
+}
+
+inline solopo::ObjectiveOptions golden_options(const nlohmann::json& j) {
+  solopo::ObjectiveOptions out;
+  for (const auto& [name, value] : j.items()) {
+    if (value.is_boolean())
+      out.emplace(name, value.get<bool>());
+    else if (value.is_string())
+      out.emplace(name, value.get<std::string>());
+    else
+      out.emplace(name, value.get<double>());
+  }
+  return out;
+}
+
+inline solopo::Pair<double> golden_pair(const nlohmann::json& j) {
+  const auto one = [&](const char* role) {
+    const nlohmann::json& y = j.at(role);
+    return solopo::Response<double>{y.at("logp").get<double>(), y.at("ref_logp").get<double>(),
+                                    y.at("length").get<double>()};
+  };
+  return {one("chosen"), one("rejected"), one("chosen_long"), one("rejected_long")};
+}
+
+}  // namespace rule_checks

@@ -1,0 +1,31 @@
+#include "solopo/objectives/mpo.hpp"
+
+#include "objective_checks.hpp"
+
+using namespace rule_checks;
+#include "solopo/objectives/solopo.hpp"
+
+TEST_CASE("MPO is the weighted sum of its three parts") {
+  const Pair<double> p = simple_pair<double>();
+  const double expected =
+      double(0.8f) * DPO{.beta = 0.5f}(p).loss + double(0.2f) * BCOPair{.beta = 0.5f}(p).loss + 1.5;
+  CHECK(MPO{.beta = 0.5f}(p).loss == Approx(expected).epsilon(1e-14));
+}
+
+TEST_CASE("MPO has a true gradient, honest needs, and agrees in float") { check_objective(MPO{}); }
+
+TEST_CASE(
+    "A sum of any number of objectives adds losses, gradients and needs, and keeps the first one's reward") {
+  using Three = Sum<SFT, DPO, BCOPair>;
+  const Three sum{{}, 0.5f, {{.beta = 0.3f}, 2.0f, {{.beta = 0.4f}, 0.25f}}};
+  CHECK(Three::needs == (SFT::needs | DPO::needs));
+  CHECK(std::is_same_v<decltype(sum.reward()), rewards::MeanLogp>);
+  for (const Pair<double>& p : random_pairs(10)) {
+    const PairLoss<double> a = SFT{}(p), b = DPO{.beta = 0.3f}(p), c = BCOPair{.beta = 0.4f}(p), g = sum(p);
+    CHECK(g.loss == Approx(0.5 * a.loss + 2 * b.loss + 0.25 * c.loss).epsilon(1e-14));
+    CHECK(g.chosen == Approx(0.5 * a.chosen + 2 * b.chosen + 0.25 * c.chosen).epsilon(1e-14));
+    CHECK(g.rejected == Approx(2 * b.rejected + 0.25 * c.rejected).epsilon(1e-14));
+  }
+  check_objective(sum);
+  check_gradient(SoLoPO<Three>{.base = sum, .alpha = 2.0f});
+}
