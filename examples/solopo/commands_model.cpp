@@ -89,7 +89,7 @@ void print_objectives(std::ostream& out) {
          "long one:\n"
          "  NAME + alpha |r(short, w) - r(long, w)|, arXiv "
       << first_long->paper << "\n  " << option_list(first_long->options, base.options)
-      << "; alpha must be tuned, it is 1 for the others\n";
+      << " (alpha is 3 for dpo only, 1 for the others; it must be tuned)\n";
 }
 
 }  // namespace

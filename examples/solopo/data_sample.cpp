@@ -14,6 +14,7 @@
 #include "record_slices.hpp"
 #include "solopo/core/random.hpp"
 #include "solopo/io/jsonl.hpp"
+#include "solopo/kernels/skinny_product.hpp"
 #include "usage_error.hpp"
 
 namespace solopo::cli {
@@ -59,11 +60,9 @@ Outcome outcome_from_json(const io::Json& json) {
           .record = json.at("record")};
 }
 
-Outcome sample_one(const ContextRecord& context, const SampleOptions& options, const AnswerSampler& sampler) {
-  if (is_yes_no(context.answers)) return {.why = "yes/no answer"};
+Outcome outcome_of(const ContextRecord& context, const SampleOptions& options,
+                   std::span<const SampledAnswer> answers) {
   const std::uint64_t stream = hash_name(context.id);
-  const std::vector<SampledAnswer> answers =
-      sampler(options.from == "short" ? context.prompt_short : context.prompt_long, stream);
   if (answers.empty()) return {.why = "prompt past the model's context"};
 
   Outcome out{.samples = static_cast<std::int64_t>(answers.size())};
@@ -85,6 +84,27 @@ Outcome sample_one(const ContextRecord& context, const SampleOptions& options, c
                   {"gold_chosen", pair->gold_chosen},
                   {"question", context.question},
                   {"answers", context.answers}};
+  }
+  return out;
+}
+
+// The outcomes of the next questions, in order.
+std::vector<Outcome> sample_together(std::span<const ContextRecord> contexts, const SampleOptions& options,
+                                     const AnswerSampler& sampler) {
+  std::vector<SampleRequest> requests;
+  for (const ContextRecord& context : contexts) {
+    if (is_yes_no(context.answers)) continue;
+    requests.push_back({.prompt = options.from == "short" ? context.prompt_short : context.prompt_long,
+                        .stream = hash_name(context.id)});
+  }
+  const auto answers = sampler(requests);
+  std::vector<Outcome> out;
+  std::size_t next = 0;
+  for (const ContextRecord& context : contexts) {
+    if (is_yes_no(context.answers))
+      out.push_back({.why = "yes/no answer"});
+    else
+      out.push_back(outcome_of(context, options, answers[next++]));
   }
   return out;
 }
@@ -123,6 +143,10 @@ std::vector<Outcome> read_partial(const std::filesystem::path& path, const std::
 }
 
 }  // namespace
+
+std::size_t questions_together(std::int32_t n) {
+  return static_cast<std::size_t>(std::max<std::ptrdiff_t>(1, kernels::skinny_rows / std::max(n, 1)));
+}
 
 std::optional<SampledPair> choose_pair(std::span<const SampledAnswer> answers,
                                        std::span<const std::string> gold, const SampleOptions& options,
@@ -186,17 +210,21 @@ SampleResult run_data_sample(const SampleOptions& options, const AnswerSampler& 
                                 ? options.limit - known_records
                                 : static_cast<std::int64_t>(contexts.records.size() - outcomes.size());
   Progress progress(log, options.terminal, "data sample", left);
-  const std::size_t known = outcomes.size();
+  const std::size_t known = outcomes.size(), together = questions_together(options.n);
   outcomes.reserve(contexts.records.size());  // `records` points into it
   for (std::size_t i = 0; i < contexts.records.size(); ++i) {
     if (options.limit > 0 && result.written == options.limit) break;
-    if (i >= known) {
+    if (i >= outcomes.size()) {
       if (stop && stop()) {
         result.interrupted = true;
         return result;
       }
-      outcomes.push_back(sample_one(contexts.records[i], options, sampler));
-      appender->write(to_json(outcomes.back()));
+      const std::span<const ContextRecord> rest = std::span(contexts.records).subspan(i);
+      for (Outcome& outcome :
+           sample_together(rest.first(std::min(together, rest.size())), options, sampler)) {
+        appender->write(to_json(outcome));
+        outcomes.push_back(std::move(outcome));
+      }
     }
     const Outcome& outcome = outcomes[i];
     ++result.questions;

@@ -37,10 +37,19 @@ struct SampledAnswer {
   bool finished = true;  // false: cut at max_new_tokens
 };
 
-// n answers to a prompt; `stream` keys the draws, so that an answer does not depend on what was sampled
-// before.
+// `stream` keys the draws, so that an answer depends neither on what was sampled before nor on what is sampled
+// with it.
+struct SampleRequest {
+  std::span<const text::Message> prompt;
+  std::uint64_t stream = 0;
+};
+
+// n answers to each of a few prompts; none for one that does not fit the model's context.
 using AnswerSampler =
-    std::function<std::vector<SampledAnswer>(std::span<const text::Message> prompt, std::uint64_t stream)>;
+    std::function<std::vector<std::vector<SampledAnswer>>(std::span<const SampleRequest> requests)>;
+
+// Prompts sampled together, so that the samples fill the rows that one reading of the weights serves.
+[[nodiscard]] std::size_t questions_together(std::int32_t n);
 
 struct SampledPair {
   SampledAnswer chosen, rejected;

@@ -37,18 +37,29 @@ SampleResult run_data_sample(const SampleOptions& options, std::ostream& log,
   const std::int64_t room = model.config.max_position_embeddings - options.max_new_tokens;
   const std::int32_t end = text::end_of_turn(model.tokenizer, chat);
 
-  const AnswerSampler sampler = [&](std::span<const text::Message> prompt, std::uint64_t stream) {
-    const std::vector<std::int32_t> ids = text::encode_chat(model.tokenizer, chat, prompt, true);
-    std::vector<SampledAnswer> answers;
-    if (static_cast<std::int64_t>(ids.size()) > room) return answers;
-    decoder.read_prompt(ids);
-    for (const Generated& generated : decoder.generate({.max_new_tokens = options.max_new_tokens,
-                                      .temperature = options.temperature,
-                                      .samples = options.n,
-                                      .seed = options.seed,
-                                      .stream = stream,
-                                      .stop_tokens = {end}})) {
-      answers.push_back({.text = model.tokenizer.decode(generated.tokens), .finished = generated.stopped});
+  const AnswerSampler sampler = [&](std::span<const SampleRequest> requests) {
+    std::vector<std::vector<SampledAnswer>> answers(requests.size());
+    std::vector<std::size_t> asked;  // that fit the context
+    std::vector<GenerateOptions> how;
+    decoder.clear();
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+      const std::vector<std::int32_t> ids =
+          text::encode_chat(model.tokenizer, chat, requests[i].prompt, true);
+      if (static_cast<std::int64_t>(ids.size()) > room) continue;
+      decoder.add_prompt(ids);
+      asked.push_back(i);
+      how.push_back({.max_new_tokens = options.max_new_tokens,
+                     .temperature = options.temperature,
+                     .samples = options.n,
+                     .seed = options.seed,
+                     .stream = requests[i].stream,
+                     .stop_tokens = {end}});
+    }
+    if (asked.empty()) return answers;
+    const auto generated = decoder.generate_all(how);
+    for (std::size_t k = 0; k < asked.size(); ++k) {
+      for (const Generated& g : generated[k])
+        answers[asked[k]].push_back({.text = model.tokenizer.decode(g.tokens), .finished = g.stopped});
     }
     return answers;
   };

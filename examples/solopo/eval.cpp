@@ -97,7 +97,8 @@ int stopped(const Console& console) {
   return console.stopped_code();
 }
 
-// The answers of a model, asked one prompt after the other.
+// The answers of a model. Questions are asked a few together: one reading of the weights serves a token of
+// each, and the answers are those of questions asked one by one.
 class Examiner {
  public:
   Examiner(const LanguageModel& model, const text::ChatTemplate& chat, const EvalOptions& options)
@@ -106,16 +107,33 @@ class Examiner {
         end_(text::end_of_turn(model.tokenizer, chat)),
         decoder_(model.weights) {}
 
-  void ask(const Task& task, const EvalQuestion& question, EvalRow& row) {
-    decoder_.read_prompt(task.prompt);
-    const Generated answer =
-        decoder_.generate({.max_new_tokens = options_.max_new_tokens, .stop_tokens = {end_}}).front();
+  // How many of the next tasks are asked together: as the cache of their prompts stays small.
+  [[nodiscard]] static std::size_t group_size(std::span<const Task> next) {
+    constexpr std::size_t most_tasks = 8, most_tokens = 16384;
+    std::size_t n = 0, tokens = 0;
+    while (n < std::min(most_tasks, next.size()) && (n == 0 || tokens + next[n].prompt.size() <= most_tokens))
+      tokens += next[n++].prompt.size();
+    return n;
+  }
+
+  // rows[i] takes the answer to tasks[i].
+  void ask(std::span<const Task> tasks, const std::vector<EvalQuestion>& questions, std::span<EvalRow> rows) {
+    decoder_.clear();
+    for (const Task& task : tasks) decoder_.add_prompt(task.prompt);
+    const GenerateOptions greedy{.max_new_tokens = options_.max_new_tokens, .stop_tokens = {end_}};
+    const auto answers = decoder_.generate_all(std::vector<GenerateOptions>(tasks.size(), greedy));
+    for (std::size_t i = 0; i < tasks.size(); ++i)
+      grade(answers[i].front(), i, questions[tasks[i].question], rows[i]);
+  }
+
+ private:
+  void grade(const Generated& answer, std::size_t prompt, const EvalQuestion& question, EvalRow& row) {
     row.answer = model_.tokenizer.decode(answer.tokens);
     row.finished = answer.stopped;
     row.correct = contains_answer(row.answer, question.answers);
     const std::vector<std::int32_t> gold = gold_response(question);
     row.gold_tokens = static_cast<std::int64_t>(gold.size());
-    row.gold_logp_per_token = decoder_.response_logp(gold) / static_cast<double>(gold.size());
+    row.gold_logp_per_token = decoder_.response_logp(gold, prompt) / static_cast<double>(gold.size());
     if (!std::isfinite(row.gold_logp_per_token)) {
       throw NonFiniteError(options_.model.string() + ": the log-probability of the answer to question '" +
                            printable(question.id) +
@@ -123,7 +141,6 @@ class Examiner {
     }
   }
 
- private:
   [[nodiscard]] std::vector<std::int32_t> gold_response(const EvalQuestion& question) const {
     std::vector<std::int32_t> ids =
         model_.tokenizer.encode(render_answer(options_.prompt, question.answers.front()));
@@ -266,17 +283,22 @@ int run_eval(const EvalOptions& given, const Console& console) {
   for (std::size_t l = 0; l < tasks.size(); ++l) {
     const double begin = progress.seconds();
     std::int64_t correct = 0;
-    for (std::size_t i = 0; i < tasks[l].size(); ++i) {
+    const std::span<const Task> all(tasks[l]);
+    const std::span<EvalRow> rows(result.lengths[l].rows);
+    for (std::size_t i = 0; i < all.size();) {
       if (console.stopping()) {
         progress.clear();
         return stopped(console);
       }
-      EvalRow& row = result.lengths[l].rows[i];
-      examiner.ask(tasks[l][i], result.questions[tasks[l][i].question], row);
-      correct += row.correct;
-      tokens_done += row.tokens;
+      const std::size_t n = Examiner::group_size(all.subspan(i));
+      examiner.ask(all.subspan(i, n), result.questions, rows.subspan(i, n));
+      for (const EvalRow& row : rows.subspan(i, n)) {
+        correct += row.correct;
+        tokens_done += row.tokens;
+      }
+      i += n;
       progress.update(tokens_done,
-                      fmt::format("length {}: {}/{} correct", length_label(row.length), correct, i + 1));
+                      fmt::format("length {}: {}/{} correct", length_label(options.lengths[l]), correct, i));
     }
     result.lengths[l].seconds = progress.seconds() - begin;
   }

@@ -184,7 +184,7 @@ TEST_CASE("The list of objectives has the paper's defaults") {
   const Outcome o = solopo_run("objectives");
   CHECK(o.code == 0);
   for (const char* text :
-       {"solopo:dpo", "solopo:simpo", "solopo:orpo", "longpo", "alpha 3", "arXiv 2505.11166"})
+       {"dpo", "simpo", "orpo", "apo-zero", "f-dpo", "longpo", "solopo:NAME", "alpha 3", "arXiv 2505.11166"})
     CHECK(has(o, text));
 }
 

@@ -62,6 +62,18 @@ std::vector<SampledAnswer> answer(std::span<const text::Message> prompt, std::ui
           {.text = " "}};
 }
 
+// A sampler that answers each request by itself.
+template <class F>
+AnswerSampler each(F answer_one) {
+  return [answer_one](std::span<const SampleRequest> requests) {
+    std::vector<std::vector<SampledAnswer>> out;
+    for (const SampleRequest& r : requests) out.push_back(answer_one(r.prompt, r.stream));
+    return out;
+  };
+}
+
+const AnswerSampler answers = each(answer);
+
 }  // namespace
 
 TEST_CASE("Chosen is the shortest right answer, the first of equals, on request only a finished one") {
@@ -117,7 +129,7 @@ TEST_CASE(
   const Folder folder;
   contexts(folder, 8);
   std::ostringstream log;
-  const SampleResult result = run_data_sample(options_for(folder), answer, "model", log);
+  const SampleResult result = run_data_sample(options_for(folder), answers, "model", log);
   CHECK(result.questions == 8);
   CHECK(result.written == 7);
   CHECK(result.dropped.at("no correct answer") == 1);
@@ -145,13 +157,11 @@ TEST_CASE(
   from_long.from = "long";
   from_long.out = folder / "l.jsonl";
   std::size_t shortest = SIZE_MAX;
-  run_data_sample(
-      from_long,
-      [&](std::span<const text::Message> prompt, std::uint64_t stream) {
-        shortest = std::min(shortest, prompt[0].content.size());
-        return answer(prompt, stream);
-      },
-      "model", log);
+  run_data_sample(from_long, each([&](std::span<const text::Message> prompt, std::uint64_t stream) {
+                    shortest = std::min(shortest, prompt[0].content.size());
+                    return answer(prompt, stream);
+                  }),
+                  "model", log);
   CHECK(shortest > 500);
   CHECK(lines_of(folder / "l.jsonl")[0]["sampled_from"] == "long");
 }
@@ -160,25 +170,30 @@ TEST_CASE("An interrupted run goes on where it stopped and ends with the same by
   const Folder folder;
   contexts(folder, 8);
   std::ostringstream log;
-  run_data_sample(options_for(folder), answer, "model", log);
-  const std::string whole = content_of(folder / "p.jsonl"),
-                    manifest = content_of(manifest_path(folder / "p.jsonl"));
+  run_data_sample(options_for(folder), answers, "model", log);
+  const std::string whole = content_of(folder / "p.jsonl");
   std::filesystem::remove(folder / "p.jsonl");
 
   int asked = 0;
-  const AnswerSampler counting = [&](std::span<const text::Message> prompt, std::uint64_t stream) {
+  const AnswerSampler counting = each([&](std::span<const text::Message> prompt, std::uint64_t stream) {
     ++asked;
     return answer(prompt, stream);
-  };
-  CHECK(run_data_sample(options_for(folder), counting, "model", log, [&] { return asked == 3; }).interrupted);
+  });
+  SampleOptions few = options_for(folder);
+  few.n = 6;  // two questions together
+  REQUIRE(questions_together(few.n) == 2);
+  run_data_sample(few, answers, "model", log);
+  const std::string whole_of_six = content_of(folder / "p.jsonl");
+  std::filesystem::remove(folder / "p.jsonl");
+  CHECK(run_data_sample(few, counting, "model", log, [&] { return asked == 4; }).interrupted);
   CHECK_FALSE(std::filesystem::exists(folder / "p.jsonl"));
   std::ofstream(folder / "p.jsonl.partial", std::ios::app)
       << "{\"samples\": 4, \"corr";  // killed while writing
-  const SampleResult rest = run_data_sample(options_for(folder), counting, "model", log);
+  const SampleResult rest = run_data_sample(few, counting, "model", log);
   CHECK(asked == 8);
   CHECK(rest.questions == 8);
-  CHECK(content_of(folder / "p.jsonl") == whole);
-  CHECK(content_of(manifest_path(folder / "p.jsonl")) == manifest);
+  CHECK(content_of(folder / "p.jsonl") == whole_of_six);
+  CHECK(whole_of_six == whole);  // this sampler gives the same answers whatever n is
 }
 
 TEST_CASE("The unfinished work of another run is refused, not mixed in") {
@@ -186,14 +201,16 @@ TEST_CASE("The unfinished work of another run is refused, not mixed in") {
   contexts(folder, 4);
   std::ostringstream log;
   SampleOptions options = options_for(folder);
-  run_data_sample(options, answer, "model", log, [asked = 0]() mutable { return ++asked == 3; });
+  options.n = 16;  // one question at a time
+  run_data_sample(options, answers, "model", log, [asked = 0]() mutable { return ++asked == 3; });
   REQUIRE(std::filesystem::exists(folder / "p.jsonl.partial"));
-  CHECK_THROWS_AS(run_data_sample(options, answer, "another model", log), UsageError);
+  CHECK_THROWS_AS(run_data_sample(options, answers, "another model", log), UsageError);
   options.temperature = 1;
-  CHECK_THROWS_AS(run_data_sample(options, answer, "model", log), UsageError);
+  CHECK_THROWS_AS(run_data_sample(options, answers, "model", log), UsageError);
   options = options_for(folder);
+  options.n = 16;
   options.limit = 2;  // how many are wanted changes nothing about a record
-  CHECK(run_data_sample(options, answer, "model", log).written == 2);
+  CHECK(run_data_sample(options, answers, "model", log).written == 2);
 }
 
 TEST_CASE("Yes/no answers and prompts that do not fit are dropped and counted; no pair at all is an error") {
@@ -207,16 +224,15 @@ TEST_CASE("Yes/no answers and prompts that do not fit are dropped and counted; n
   std::ostringstream log;
   int calls = 0;
   const SampleResult result = run_data_sample(
-      options_for(folder),
-      [&](std::span<const text::Message> prompt, std::uint64_t stream) {
+      options_for(folder), each([&](std::span<const text::Message> prompt, std::uint64_t stream) {
         return ++calls == 1 ? std::vector<SampledAnswer>{} : answer(prompt, stream);
-      },
+      }),
       "model", log);
   CHECK(result.dropped.at("yes/no answer") == 1);
   CHECK(result.dropped.at("prompt past the model's context") == 1);
-  const AnswerSampler useless = [](std::span<const text::Message>, std::uint64_t) {
+  const AnswerSampler useless = each([](std::span<const text::Message>, std::uint64_t) {
     return std::vector<SampledAnswer>{{.text = "?"}};
-  };
+  });
   SampleOptions options = options_for(folder);
   options.out = folder / "none.jsonl";
   CHECK_THROWS_AS(run_data_sample(options, useless, "model", log), DataError);

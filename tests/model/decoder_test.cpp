@@ -89,6 +89,44 @@ TEST_CASE("a sample's log-probability is the model's, and samples do not disturb
   CHECK(decoder.generate(other)[0].tokens != eight[0].tokens);
 }
 
+TEST_CASE("prompts continued together give what each gives alone, bit by bit") {
+  const auto weights = test::random_weights<float>(test::tiny_config());
+  Decoder together(weights), alone(weights);
+  std::vector<Ids> prompts;
+  std::vector<GenerateOptions> options;
+  for (std::uint64_t i = 0; i < 5; ++i) {
+    prompts.push_back(test::random_tokens(3 + 67 * i, 50, "prompt " + std::to_string(i)));
+    options.push_back({.max_new_tokens = static_cast<std::int32_t>(4 + 3 * i),
+                       .temperature = i % 2 == 0 ? 0.9 : 0,
+                       .samples = i % 2 == 0 ? 4 : 2,
+                       .seed = 3,
+                       .stream = i,
+                       .stop_tokens = {2, 7, 11}});
+    CHECK(together.add_prompt(prompts.back()) == i);
+  }
+  const auto out = together.generate_all(options);
+  const Ids response = test::random_tokens(6, 50, "response");
+  REQUIRE(out.size() == 5);
+  bool any_stopped = false, any_ran_out = false;
+  for (std::size_t p = 0; p < 5; ++p) {
+    alone.read_prompt(prompts[p]);
+    const auto expected = alone.generate(options[p]);
+    REQUIRE(out[p].size() == expected.size());
+    for (std::size_t s = 0; s < expected.size(); ++s) {
+      CHECK(out[p][s].tokens == expected[s].tokens);
+      CHECK(out[p][s].stopped == expected[s].stopped);
+      CHECK(out[p][s].logp == expected[s].logp);
+      (out[p][s].stopped ? any_stopped : any_ran_out) = true;
+    }
+    CHECK(together.response_logp(response, p) == alone.response_logp(response));
+  }
+  CHECK((any_stopped && any_ran_out));
+  CHECK_THROWS_WITH(together.generate(options[0]), Catch::Contains("5 prompts"));
+  CHECK_THROWS_AS(together.response_logp(response, 5), ArgumentError);
+  together.read_prompt(prompts[1]);  // forgets the five
+  CHECK(together.generate(options[1])[0].tokens == out[1][0].tokens);
+}
+
 TEST_CASE("sampling follows softmax at its temperature") {
   const auto weights = test::random_weights<float>(test::tiny_config());
   Decoder decoder(weights);
