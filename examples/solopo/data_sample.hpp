@@ -37,8 +37,8 @@ struct SampledAnswer {
   bool finished = true;  // false: cut at max_new_tokens
 };
 
-// `stream` keys the draws, so that an answer depends neither on what was sampled before nor on what is sampled
-// with it.
+// `stream` keys the draws, so that an answer depends neither on what was sampled before nor on what is
+// sampled with it.
 struct SampleRequest {
   std::span<const text::Message> prompt;
   std::uint64_t stream = 0;
