@@ -72,7 +72,7 @@ AnswerSampler each(F answer_one) {
   };
 }
 
-const AnswerSampler answers = each(answer);
+const AnswerSampler sampler = each(answer);
 
 }  // namespace
 
@@ -129,7 +129,7 @@ TEST_CASE(
   const Folder folder;
   contexts(folder, 8);
   std::ostringstream log;
-  const SampleResult result = run_data_sample(options_for(folder), answers, "model", log);
+  const SampleResult result = run_data_sample(options_for(folder), sampler, "model", log);
   CHECK(result.questions == 8);
   CHECK(result.written == 7);
   CHECK(result.dropped.at("no correct answer") == 1);
@@ -170,7 +170,7 @@ TEST_CASE("An interrupted run goes on where it stopped and ends with the same by
   const Folder folder;
   contexts(folder, 8);
   std::ostringstream log;
-  run_data_sample(options_for(folder), answers, "model", log);
+  run_data_sample(options_for(folder), sampler, "model", log);
   const std::string whole = content_of(folder / "p.jsonl");
   std::filesystem::remove(folder / "p.jsonl");
 
@@ -182,7 +182,7 @@ TEST_CASE("An interrupted run goes on where it stopped and ends with the same by
   SampleOptions few = options_for(folder);
   few.n = 6;  // two questions together
   REQUIRE(questions_together(few.n) == 2);
-  run_data_sample(few, answers, "model", log);
+  run_data_sample(few, sampler, "model", log);
   const std::string whole_of_six = content_of(folder / "p.jsonl");
   std::filesystem::remove(folder / "p.jsonl");
   CHECK(run_data_sample(few, counting, "model", log, [&] { return asked == 4; }).interrupted);
@@ -202,15 +202,15 @@ TEST_CASE("The unfinished work of another run is refused, not mixed in") {
   std::ostringstream log;
   SampleOptions options = options_for(folder);
   options.n = 16;  // one question at a time
-  run_data_sample(options, answers, "model", log, [asked = 0]() mutable { return ++asked == 3; });
+  run_data_sample(options, sampler, "model", log, [asked = 0]() mutable { return ++asked == 3; });
   REQUIRE(std::filesystem::exists(folder / "p.jsonl.partial"));
-  CHECK_THROWS_AS(run_data_sample(options, answers, "another model", log), UsageError);
+  CHECK_THROWS_AS(run_data_sample(options, sampler, "another model", log), UsageError);
   options.temperature = 1;
-  CHECK_THROWS_AS(run_data_sample(options, answers, "model", log), UsageError);
+  CHECK_THROWS_AS(run_data_sample(options, sampler, "model", log), UsageError);
   options = options_for(folder);
   options.n = 16;
   options.limit = 2;  // how many are wanted changes nothing about a record
-  CHECK(run_data_sample(options, answers, "model", log).written == 2);
+  CHECK(run_data_sample(options, sampler, "model", log).written == 2);
 }
 
 TEST_CASE("Yes/no answers and prompts that do not fit are dropped and counted; no pair at all is an error") {
