@@ -78,9 +78,8 @@ void print_objectives(std::ostream& out) {
                entry.paper.empty() ? "" : "arXiv " + entry.paper});
   }
   table.print(out);
-  out << "\nFormulas, for each pair (w chosen, l rejected, D the margin of summed log-ratios, r the reward, "
-         "s the "
-         "logistic function, e label_smoothing):\n";
+  out << "\nFormulas, for each pair (w chosen, l rejected, D the margin of summed log-ratios,\n"
+         "r the reward, s the logistic function, e label_smoothing):\n";
   for (const ObjectiveEntry& entry : registry()) {
     if (!entry.needs_long_prompt) out << fmt::format("  {:<13} {}\n", entry.name, entry.formula);
   }

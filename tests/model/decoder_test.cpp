@@ -149,6 +149,7 @@ TEST_CASE("generation ends at the model's context, and wrong options are refused
   config.max_position_embeddings = 8;
   const auto weights = test::random_weights<float>(config);
   Decoder decoder(weights);
+  CHECK(decoder.prompt_logits().empty());
   CHECK_THROWS_AS(decoder.generate({}), ArgumentError);
   CHECK_THROWS_WITH(decoder.read_prompt(Ids{}), Catch::Contains("empty"));
   CHECK_THROWS_WITH(decoder.read_prompt(Ids(9, 1)), Catch::Contains("context"));

@@ -6,9 +6,8 @@
 
 namespace solopo::links {
 
-// f(z) = 1 - sigmoid(z) = sigmoid(-z), in [0, 1]: a pair that is far on either side no longer trains. Slope
-// in
-// [-1/4, 0]. Not convex.
+// f(z) = 1 - sigmoid(z) = sigmoid(-z), in [0, 1]: a pair that is far on either side no longer trains.
+// Slope in [-1/4, 0]. Not convex.
 struct Saturating {
   template <class T>
   SOLOPO_HD T value(T z) const noexcept {

@@ -147,9 +147,10 @@ class Decoder {
     return sum;
   }
 
-  // Logits (V) of the token after a prompt.
+  // Logits (V) of the token after a prompt; empty where no such prompt was read.
   [[nodiscard]] std::span<const float> prompt_logits(std::size_t prompt = 0) const noexcept {
-    return prompts_[prompt].logits;
+    return prompt < prompts_.size() ? std::span<const float>(prompts_[prompt].logits)
+                                    : std::span<const float>();
   }
 
  private:

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "solopo/core/option.hpp"
-#include "solopo/links/smoothed_logistic.hpp"
 #include "solopo/objectives/pairwise.hpp"
+#include "solopo/objectives/simpo.hpp"
 #include "solopo/rewards/mean_logp.hpp"
 
 namespace solopo {
@@ -32,7 +32,7 @@ struct CPOSimPO {
 
   template <class T>
   SOLOPO_HD PairLoss<T> operator()(const Pair<T>& p) const noexcept {
-    return with_chosen_nll(pairwise_loss(links::SmoothedLogistic{label_smoothing}, reward(), p, T(gamma)), p,
+    return with_chosen_nll(SimPO{.beta = beta, .gamma = gamma, .label_smoothing = label_smoothing}(p), p,
                            T(nll_weight), nll);
   }
 };

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "solopo/core/option.hpp"
-#include "solopo/links/smoothed_logistic.hpp"
+#include "solopo/objectives/dpo.hpp"
 #include "solopo/objectives/pairwise.hpp"
 #include "solopo/rewards/log_ratio.hpp"
 
@@ -29,8 +29,7 @@ struct RPO {
 
   template <class T>
   SOLOPO_HD PairLoss<T> operator()(const Pair<T>& p) const noexcept {
-    return with_chosen_nll(pairwise_loss(links::SmoothedLogistic{label_smoothing}, reward(), p), p,
-                           T(nll_weight), nll);
+    return with_chosen_nll(DPO{.beta = beta, .label_smoothing = label_smoothing}(p), p, T(nll_weight), nll);
   }
 };
 

@@ -2,6 +2,8 @@
 #pragma once
 
 #include "solopo/core/concepts.hpp"
+#include "solopo/rewards/log_ratio.hpp"
+#include "solopo/rewards/mean_log_ratio.hpp"
 
 namespace solopo {
 
@@ -13,7 +15,7 @@ inline constexpr const char* normalise_names[] = {"mean", "sum"};
 
 namespace solopo::rewards {
 
-// r = beta (log pi - log ref), divided by n (>= 1) for `mean`. Slope beta, or beta / n.
+// MeanLogRatio or LogRatio.
 struct NormalisedLogRatio {
   float beta = 0.1f;
   Normalise normalise = Normalise::mean;
@@ -22,12 +24,11 @@ struct NormalisedLogRatio {
 
   template <class T>
   SOLOPO_HD constexpr T value(const Response<T>& y) const noexcept {
-    const T sum = y.logp - y.ref_logp;
-    return T(beta) * (normalise == Normalise::mean ? sum / y.length : sum);
+    return normalise == Normalise::mean ? MeanLogRatio{beta}.value(y) : LogRatio{beta}.value(y);
   }
   template <class T>
   SOLOPO_HD constexpr T slope(const Response<T>& y) const noexcept {
-    return normalise == Normalise::mean ? T(beta) / y.length : T(beta);
+    return normalise == Normalise::mean ? MeanLogRatio{beta}.slope(y) : LogRatio{beta}.slope(y);
   }
 };
 
