@@ -1,5 +1,4 @@
-// A table in plain text: columns as wide as their widest cell, the first to the left, the others to the
-// right.
+// A table in plain text: columns as wide as their widest cell, numbers to the right, the rest to the left.
 #pragma once
 
 #include <algorithm>
@@ -26,8 +25,9 @@ class TextTable {
     for (std::size_t r = 0; r < rows_.size(); ++r) {
       std::string line;
       for (std::size_t c = 0; c < rows_[r].size(); ++c) {
+        const bool left = c == 0 || !holds_numbers(c);
         const std::string pad(widths[c] - columns(rows_[r][c]), ' ');
-        line += (c > 0 ? "  " : "") + (c == 0 ? rows_[r][c] + pad : pad + rows_[r][c]);
+        line += (c > 0 ? "  " : "") + (left ? rows_[r][c] + pad : pad + rows_[r][c]);
       }
       line.erase(line.find_last_not_of(' ') + 1);
       out << line << '\n';
@@ -39,6 +39,13 @@ class TextTable {
   }
 
  private:
+  // Whether every cell below the head begins like a number, or is empty.
+  [[nodiscard]] bool holds_numbers(std::size_t column) const {
+    return std::all_of(rows_.begin() + 1, rows_.end(), [&](const std::vector<std::string>& row) {
+      return column >= row.size() || row[column].empty() ||
+             std::string_view("0123456789+-.").find(row[column].front()) != std::string_view::npos;
+    });
+  }
   // Code points: right for the letters that stand in our tables.
   static std::size_t columns(std::string_view text) {
     return static_cast<std::size_t>(
