@@ -67,7 +67,7 @@ std::string option_list(const std::vector<ObjectiveOption>& options,
 }
 
 void print_objectives(std::ostream& out) {
-  TextTable table({"objective", "options and defaults", "reference", "paper"});
+  TextTable table({"objective", "options and defaults", "reference", "records hold", "paper"});
   const ObjectiveEntry* first_long = nullptr;
   for (const ObjectiveEntry& entry : registry()) {
     if (entry.needs_long_prompt) {
@@ -75,13 +75,13 @@ void print_objectives(std::ostream& out) {
       continue;
     }
     table.add({entry.name, option_list(entry.options), entry.needs_reference ? "yes" : "no",
-               entry.paper.empty() ? "" : "arXiv " + entry.paper});
+               record_fields(entry), entry.paper.empty() ? "" : "arXiv " + entry.paper});
   }
   table.print(out);
   out << "\nFormulas, for each pair (w chosen, l rejected, D the margin of summed log-ratios,\n"
          "r the reward, s the logistic function, e label_smoothing):\n";
   for (const ObjectiveEntry& entry : registry()) {
-    if (!entry.needs_long_prompt) out << fmt::format("  {:<13} {}\n", entry.name, entry.formula);
+    if (!entry.needs_long_prompt) out << fmt::format("  {:<17} {}\n", entry.name, entry.formula);
   }
   const ObjectiveEntry& base = find_objective(first_long->name.substr(std::string("solopo:").size()));
   out << "\nsolopo:NAME trains any of them but longpo on the short prompt and aligns its reward with the "

@@ -62,15 +62,17 @@ int run_score(const ScoreCommandOptions& options, const TrainConsole& console) {
     const Collated batch = collate(record, {.needs = needs}, Side::policy);
     const std::vector<float> logps = scorer.response_logps(batch.sequences);
     io::Json line = file.lines[i];
-    for (std::size_t r = 0; r < 4; ++r) {
+    for (unsigned r = 0; r < role_count; ++r) {
       if (batch.responses[r] < 0) continue;
       const float logp = logps[static_cast<std::size_t>(batch.responses[r])];
-      const std::string name = role_names[r];
+      const std::string name = response_roles[r].name;
       if (!std::isfinite(logp)) {
         throw NonFiniteError("log-probability of " + name + " of record '" + printable(record.id) + "' is " +
                              std::to_string(logp));
       }
-      line["ref_" + (r < 2 ? name + "_logps" : std::string(role_names[r - 2]) + "_logps_long")] = logp;
+      const bool is_long = has_any(long_roles, response_roles[r].response);
+      line["ref_" + (is_long ? std::string(response_roles[r - 2].name) + "_logps_long" : name + "_logps")] =
+          logp;
     }
     line["chosen_tokens"] = record.chosen.size();
     line["rejected_tokens"] = record.rejected.size();

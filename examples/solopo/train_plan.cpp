@@ -188,6 +188,7 @@ TrainPlan make_train_plan(const TrainCommandOptions& o) {
 
   const RecordEncoder encoder = record_encoder(plan.text.tokenizer, plan.text.chat);
   const RecordOptions reading{.needs = plan.entry->make(plan.entry->name, plan.objective).needs(),
+                              .third = plan.entry->third,
                               .context = plan.context,
                               .max_length = plan.max_length,
                               .too_long = *find_too_long(o.too_long),
@@ -273,6 +274,7 @@ std::string describe_records(const std::string& name, const RecordFile& file) {
   add(c.too_long, "dropped (too long)");
   add(c.no_room, "dropped (too long, nothing left to cut)");
   add(c.cut, "cut in the middle of the context");
+  add(c.split, "lines of two responses read as two records");
   add(c.gold_chosen, "with the gold answer as chosen");
   add(c.unfinished, "with an unfinished answer");
   out += "\n";

@@ -6,8 +6,8 @@ mpmath's numerical differentiation. Nothing here is taken from the C++ headers; 
 exponentials (exp_minus_1) is a convention shared with the library. Hyper-parameters are rounded to float32 first,
 because the library stores them so; log-probabilities are multiples of 1/64, exact in both types.
 
-The file lists the pairs once; a case names its pair by index. The gradient's four entries are the derivatives by the
-log-probabilities of chosen, rejected, chosen_long and rejected_long.
+The file lists the pairs once; a case names its pair by index. The gradient's five entries are the derivatives by the
+log-probabilities of chosen, rejected, chosen_long, rejected_long and third.
 
 Run from the repository root:  python3 script/golden/objectives.py     (needs mpmath and numpy)
 """
@@ -19,7 +19,7 @@ import mpmath as mp
 import numpy as np
 
 mp.mp.dps = 60
-ROLES = ["chosen", "rejected", "chosen_long", "rejected_long"]
+ROLES = ["chosen", "rejected", "chosen_long", "rejected_long", "third"]
 
 
 def f32(x):
@@ -65,7 +65,8 @@ def mean_logp_margin(p):
 
 
 def nll(p, o):
-    return -mean_logp(p, "chosen") if o["nll"] == "per_response" else -p["chosen"]["logp"]
+    tokens = {"per_response": p["chosen"]["length"], "sum": 1, "batch_tokens": p["mean_length"]}
+    return -p["chosen"]["logp"] / tokens[o.get("nll", "per_response")]
 
 
 def smoothed(z, o):  # the label smoothing of cDPO
@@ -103,10 +104,12 @@ def alphapo_reward(p, role, o):
 
 REWARDS = {
     **dict.fromkeys(["dpo", "hinge", "robust", "exo-pair", "nca-pair", "sppo-hard", "bco-pair", "apo-zero", "apo-down",
-                     "discopop", "r-dpo", "dpop", "rpo", "mpo"], scaled_log_ratio),
+                     "discopop", "r-dpo", "dpop", "rpo", "mpo", "odpo", "apo-zero-unpaired"], scaled_log_ratio),
     "ipo": lambda p, role, o: (scaled_log_ratio if sums(o) else scaled_mean_log_ratio)(p, role, o),
     "sigmoid-norm": scaled_mean_log_ratio,
     "simpo": scaled_mean_logp,
+    "logo": scaled_mean_logp,
+    "tpo": lambda p, role, o: o["beta"] * (p[role]["logp"] if o["normalise"] == "sum" else mean_logp(p, role)),
     "cpo-simpo": scaled_mean_logp,
     "cpo": lambda p, role, o: o["beta"] * p[role]["logp"],
     "f-dpo": lambda p, role, o: o["beta"] * divergence_score(log_ratio(p, role), o),
@@ -129,7 +132,7 @@ def simpo(p, o):  # arXiv 2405.14734
 
 def orpo(p, o):  # arXiv 2403.07691
     ratio = log_odds(p, "chosen") - log_odds(p, "rejected")
-    return -mean_logp(p, "chosen") - o["lambda"] * log_sigmoid(ratio)
+    return nll(p, o) - o["lambda"] * log_sigmoid(ratio)
 
 
 def sums(o):
@@ -239,7 +242,32 @@ def rpo(p, o):  # arXiv 2404.19733
 def mpo(p, o):  # arXiv 2411.10442
     preference = -log_sigmoid(o["beta"] * log_ratio_margin(p))
     quality = bco_pair(p, {**o, "delta": 0})
-    return o["dpo_weight"] * preference + o["bco_weight"] * quality + o["nll_weight"] * sft(p, o)
+    return o["dpo_weight"] * preference + o["bco_weight"] * quality + o["nll_weight"] * nll(p, o)
+
+
+def odpo(p, o):  # arXiv 2402.10571
+    better = p["score_chosen"] - p["score_rejected"]
+    offset = {"log_difference": mp.log(better), "difference": better,
+              "log_ratio": mp.log(p["score_chosen"] / p["score_rejected"])}[o["offset"]]
+    return -log_sigmoid(o["beta"] * log_ratio_margin(p) - o["offset_weight"] * offset)
+
+
+def tpo(p, o):  # arXiv 2405.16681
+    margin = REWARDS["tpo"](p, "chosen", o) - REWARDS["tpo"](p, "rejected", o) - o["gamma"]
+    return smoothed(margin, o) - o["nll_weight"] * mean_logp(p, "third")
+
+
+def logo(p, o):  # arXiv 2410.18533
+    rejected = (mean_logp(p, "rejected") + mean_logp(p, "third")) / 2
+    margin = o["beta"] * (mean_logp(p, "chosen") - rejected) - o["gamma"]
+    return -log_sigmoid(margin) + o["nll_weight"] * nll(p, o)
+
+
+def apo_zero_unpaired(p, o):  # arXiv 2408.06266; with a reference point arXiv 2402.01306
+    moved = o["beta"] * (log_ratio(p, "chosen") - o["reference_point"])
+    if p["label"] > 0:
+        return o["desirable_weight"] * (1 - sigmoid(moved))
+    return o["undesirable_weight"] * (1 - sigmoid(-moved))
 
 
 LOSSES = {
@@ -247,8 +275,11 @@ LOSSES = {
     "sigmoid-norm": sigmoid_norm, "cpo": cpo, "cpo-simpo": cpo_simpo, "exo-pair": exo_pair, "nca-pair": nca_pair,
     "sppo-hard": sppo_hard, "bco-pair": bco_pair, "apo-zero": apo_zero, "apo-down": apo_down, "discopop": discopop,
     "f-dpo": f_dpo, "alphapo": alphapo, "repo": repo, "simper": simper, "r-dpo": r_dpo, "dpop": dpop, "rpo": rpo,
-    "mpo": mpo,
+    "mpo": mpo, "odpo": odpo, "tpo": tpo, "logo": logo, "apo-zero-unpaired": apo_zero_unpaired,
 }
+
+# Whose records have one response and a label.
+LABELLED = {"apo-zero-unpaired", "kto", "bco"}
 
 
 def distance(d, o):
@@ -266,11 +297,16 @@ def loss(name, p, o, frozen=None):
     if not name.startswith("solopo:"):
         return LOSSES[name](p, o)
     base = name.split(":")[1]
-    reward = REWARDS[base]
     short = frozen or p
-    total = LOSSES[base](p, o)  # arXiv 2505.11166
-    total += o["alpha"] * distance(reward(short, "chosen", o) - reward(p, "chosen_long", o), o)
-    if o.get("scope") == "both":
+    return LOSSES[base](p, o) + alignment(base, p, o, short)
+
+
+def alignment(base, p, o, short):  # arXiv 2505.11166
+    reward, both = REWARDS[base], o.get("scope") == "both"
+    if base in LABELLED and p["label"] <= 0 and not both:
+        return mp.mpf(0)
+    total = o["alpha"] * distance(reward(short, "chosen", o) - reward(p, "chosen_long", o), o)
+    if both and base not in LABELLED:
         total += o["alpha"] * distance(reward(short, "rejected", o) - reward(p, "rejected_long", o), o)
     return total
 
@@ -286,18 +322,29 @@ def gradient(name, p, o):
     out = []
     for role in ROLES:
         def along(x):
-            q = {r: dict(v) for r, v in p.items()}
+            q = {r: dict(v) if r in ROLES else v for r, v in p.items()}
             q[role]["logp"] = x
             return loss(name, q, o, p if o.get("stop_short_gradient") else None)
         out.append(derivative(along, p[role]["logp"]))
     return out
 
 
+def with_extras(pairs):
+    draw = random.Random(20240612)
+    for i, p in enumerate(pairs):
+        length = draw.randint(1, 60)
+        logp = -draw.randint(1, 160 * length) / 64
+        rejected = draw.randint(1, 640) / 64
+        yield {**p, "third": {"logp": logp, "ref_logp": logp + draw.randint(-256, 256) / 64, "length": length},
+               "score_chosen": rejected + draw.randint(1, 256) / 64, "score_rejected": rejected, "label": (i + 1) % 2,
+               "mean_length": draw.randint(64, 1920) / 64}
+
+
 def pairs():
     draw = random.Random(20240611)
     for _ in range(6):
         p = {}
-        for role in ROLES:
+        for role in ROLES[:4]:
             length = draw.randint(1, 60)
             logp = -(draw.randint(1, 160 * length)) / 64
             p[role] = {"logp": logp, "ref_logp": logp + draw.randint(-256, 256) / 64, "length": length}
@@ -369,6 +416,21 @@ ALIGNED = [
     ("rpo", {"beta": 0.1, "nll_weight": 1.0, "label_smoothing": 0.0, "nll": "per_response"}, WIDE),
     ("rpo", {"beta": 0.5, "nll_weight": 0.02, "label_smoothing": 0.2, "nll": "sum"}, PLAIN),
     ("mpo", {"beta": 0.1, "dpo_weight": 0.8, "bco_weight": 0.2, "nll_weight": 1.0}, STOPPED),
+    ("cpo", {"beta": 0.1, "nll_weight": 1.0, "label_smoothing": 0.0, "nll": "batch_tokens"}, FIXED),
+    ("cpo-simpo", {"beta": 2.0, "gamma": 0.5, "nll_weight": 1.0, "label_smoothing": 0.0, "nll": "batch_tokens"}, WIDE),
+    ("orpo", {"lambda": 0.1, "nll": "batch_tokens"}, HUBER),
+    ("rpo", {"beta": 0.1, "nll_weight": 0.5, "label_smoothing": 0.0, "nll": "batch_tokens"}, BOTH),
+    ("mpo", {"beta": 0.1, "dpo_weight": 0.5, "bco_weight": 0.3, "nll_weight": 0.2, "nll": "batch_tokens"}, SQUARED),
+    ("odpo", {"beta": 0.1, "offset_weight": 1.0, "offset": "log_difference"}, SQUARED),
+    ("odpo", {"beta": 0.5, "offset_weight": 0.3, "offset": "difference"}, BOTH),
+    ("odpo", {"beta": 0.3, "offset_weight": 1.5, "offset": "log_ratio"}, STOPPED),
+    ("tpo", {"beta": 0.01, "gamma": 0.0, "nll_weight": 1.0, "label_smoothing": 0.0, "normalise": "sum"}, PLAIN),
+    ("tpo", {"beta": 2.0, "gamma": 0.5, "nll_weight": 0.3, "label_smoothing": 0.1, "normalise": "mean"}, WIDE),
+    ("logo", {"beta": 10.0, "gamma": 3.0, "nll_weight": 0.1, "nll": "per_response"}, BOTH),
+    ("logo", {"beta": 3.0, "gamma": 0.6, "nll_weight": 1.0, "nll": "batch_tokens"}, SQUARED),
+    ("apo-zero-unpaired", {"beta": 0.1}, HUBER),
+    ("apo-zero-unpaired", {"beta": 0.7, "desirable_weight": 1.3, "undesirable_weight": 0.4, "reference_point": 0.8},
+     BOTH),
     ("mpo", {"beta": 0.6, "dpo_weight": 0.25, "bco_weight": 2.0, "nll_weight": 0.0}, HUBER),
 ]
 
@@ -385,12 +447,22 @@ def configurations():
         yield "solopo:" + name, {**options, **alignment}
 
 
+def exact_pair(p):
+    return {r: {k: mp.mpf(v) for k, v in y.items()} if r in ROLES else mp.mpf(y) for r, y in p.items()}
+
+
+# Options that a case leaves out, where the formulas above read them.
+DEFAULTS = {"apo-zero-unpaired": {"desirable_weight": mp.mpf(1), "undesirable_weight": mp.mpf(1),
+                                  "reference_point": mp.mpf(0)}}
+
+
 def main():
-    listed, cases = list(pairs()), []
+    listed, cases = list(with_extras(pairs())), []
     for index, p in enumerate(listed):
-        exact = {r: {k: mp.mpf(v) for k, v in y.items()} for r, y in p.items()}
+        exact = exact_pair(p)
         for name, options in configurations():
-            o = {k: f32(v) if isinstance(v, float) else v for k, v in options.items()}
+            o = {**DEFAULTS.get(name.split(":")[-1], {}),
+                 **{k: f32(v) if isinstance(v, float) else v for k, v in options.items()}}
             value, slopes = float(loss(name, exact, o)), [float(x) for x in gradient(name, exact, o)]
             if not all(abs(x) < np.finfo(np.float32).max for x in [value, *slopes]):
                 raise ValueError(f"{name} {options}, pair {index}: not a float32 number")

@@ -4,8 +4,14 @@
 
 #include "objective_checks.hpp"
 #include "solopo/objectives/any_objective.hpp"
+#include "solopo/objectives/bco.hpp"
+#include "solopo/objectives/cpo.hpp"
 #include "solopo/objectives/dpo.hpp"
+#include "solopo/objectives/kto.hpp"
+#include "solopo/objectives/logo.hpp"
+#include "solopo/objectives/odpo.hpp"
 #include "solopo/objectives/orpo.hpp"
+#include "solopo/objectives/registry.hpp"
 #include "solopo/objectives/sft.hpp"
 #include "solopo/objectives/simpo.hpp"
 #include "solopo/objectives/solopo.hpp"
@@ -28,6 +34,10 @@ PairBatch<std::vector<T>> batch_of(const std::vector<Pair<double>>& pairs) {
     put(out.rejected, p.rejected);
     put(out.chosen_long, p.chosen_long);
     put(out.rejected_long, p.rejected_long);
+    put(out.third, p.third);
+    out.score_chosen.push_back(T(p.score_chosen));
+    out.score_rejected.push_back(T(p.score_rejected));
+    out.label.push_back(T(p.label));
   }
   return out;
 }
@@ -193,4 +203,54 @@ TEST_CASE("An argument error carries its argument and index") {
     CHECK(e.argument() == "rejected.length");
     CHECK(e.index() == 2);
   }
+}
+
+TEMPLATE_TEST_CASE("A coupled objective sees the whole batch, and its state only when told", "", float,
+                   double) {
+  using T = TestType;
+  const auto batch = batch_of<T>(random_pairs(6));
+  const BCO bco{.beta = 0.5f};
+  const auto fresh = batch_loss(bco, batch);
+  const BCO::State state = next_state(bco, batch, initial_state(bco));
+  const auto seen = batch_loss(bco, batch, state);
+  CHECK(state.count == 6);
+  CHECK(fresh.loss != seen.loss);
+  CHECK(batch_loss(bco, batch, state).loss == seen.loss);
+  const AnyObjective any = make_objective("bco", {{"beta", 0.5f}});
+  const auto erased = batch_loss(any, batch, next_state(any, batch, initial_state(any)));
+  CHECK(erased.loss == seen.loss);
+  CHECK(erased.chosen == seen.chosen);
+  CHECK(erased.rejected.empty());
+}
+
+TEST_CASE("A third response, scores, labels and the mean length reach the objective, with names for errors") {
+  const auto pairs = random_pairs(5);
+  auto batch = batch_of<double>(pairs);
+  const auto logo = batch_loss(LOGO{}, batch);
+  const auto odpo = batch_loss(ODPO{}, batch);
+  double third = 0, loss = 0, length = 0;
+  for (const Pair<double>& p : pairs) {
+    third += LOGO{}(p).third / 5;
+    loss += ODPO{}(p).loss / 5;
+    length += p.chosen.length / 5;
+  }
+  double sum = 0;
+  for (const double d : logo.third) sum += d;
+  CHECK(sum == Approx(third));
+  CHECK(odpo.loss == Approx(loss));
+  CHECK(odpo.third.empty());
+
+  const auto tokens = batch_loss(CPO{.nll = Nll::batch_tokens}, batch);
+  double expected = 0;
+  for (const Pair<double>& p : pairs) expected += (CPO{.nll_weight = 0}(p).loss - p.chosen.logp / length) / 5;
+  CHECK(tokens.loss == Approx(expected));
+
+  batch.score_rejected.pop_back();
+  CHECK_THROWS_WITH(batch_loss(ODPO{}, batch), Contains("score_rejected") && Contains("4") && Contains("5"));
+  batch.label[2] = std::numeric_limits<double>::quiet_NaN();
+  CHECK_THROWS_WITH(batch_loss(KTO{}, batch), Contains("label") && Contains("2"));
+  batch.label.clear();
+  CHECK_THROWS_WITH(batch_loss(BCO{}, batch), Contains("label"));
+  batch.third.length[1] = 0;
+  CHECK_THROWS_WITH(batch_loss(LOGO{}, batch), Contains("third.length") && Contains("1"));
 }

@@ -18,7 +18,7 @@ TEST_CASE("Metrics are means over all pairs taken in") {
   CHECK(m.rewards_chosen == 3);
   CHECK(m.rewards_rejected == 3);
   CHECK(m.rewards_accuracies == 0.5);
-  CHECK(m.rewards_margins == 0);
+  CHECK(m.rewards_margins() == 0);
 }
 
 TEST_CASE("Joining metrics weighs them by their pairs") {

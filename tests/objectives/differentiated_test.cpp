@@ -47,7 +47,7 @@ TEST_CASE("A differentiated loss works in float") { check_float(Differentiated<O
 
 TEST_CASE("A loss that names no needs reads the pair and its references") {
   CHECK(Differentiated<DPOLoss>::needs == DPO::needs);
-  CHECK(Differentiated<ORPOLoss>::needs == ORPO::needs);
+  CHECK(Differentiated<ORPOLoss>::needs == (Needs::chosen | Needs::rejected));
 }
 
 TEST_CASE("A differentiated loss with a reward can be wrapped by SoLoPO, one without cannot") {

@@ -34,7 +34,15 @@ inline solopo::Pair<double> golden_pair(const nlohmann::json& j) {
     return solopo::Response<double>{y.at("logp").get<double>(), y.at("ref_logp").get<double>(),
                                     y.at("length").get<double>()};
   };
-  return {one("chosen"), one("rejected"), one("chosen_long"), one("rejected_long")};
+  return {.chosen = one("chosen"),
+          .rejected = one("rejected"),
+          .chosen_long = one("chosen_long"),
+          .rejected_long = one("rejected_long"),
+          .third = one("third"),
+          .score_chosen = j.at("score_chosen").get<double>(),
+          .score_rejected = j.at("score_rejected").get<double>(),
+          .label = j.at("label").get<double>(),
+          .mean_length = j.at("mean_length").get<double>()};
 }
 
 }  // namespace rule_checks

@@ -1,6 +1,7 @@
 #include "solopo/objectives/mpo.hpp"
 
 #include "objective_checks.hpp"
+#include "solopo/objectives/sft.hpp"
 
 using namespace rule_checks;
 #include "solopo/objectives/solopo.hpp"

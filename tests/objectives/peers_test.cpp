@@ -34,6 +34,39 @@ TEST_CASE("Objectives equal TRL's and Liger's own loss code, loss and gradient")
   CHECK(checked.size() >= 26);
 }
 
+TEST_CASE("Objectives that couple a batch equal TRL's own loss code, batch after batch") {
+  const nlohmann::json batches = read_golden("batch_objectives.json").at("batches");
+  std::map<std::string, int> checked;
+  const nlohmann::json cases = read_golden("peer_batches.json").at("cases");
+  for (const nlohmann::json& c : cases) {
+    INFO(c.at("objective") << " " << c.at("options"));
+    const AnyObjective objective =
+        make_objective(c.at("objective").get<std::string>(), golden_options(c.at("options")));
+    const double tolerance = c.at("tolerance").get<double>();
+    NamedState state = objective.initial_state();
+    for (std::size_t b = 0; b < batches.size(); ++b) {
+      std::vector<Pair<double>> pairs;
+      for (const nlohmann::json& p : batches[b]) pairs.push_back(golden_pair(p));
+      std::vector<PairLoss<double>> losses(pairs.size());
+      state = objective.advanced(state, std::span<const Pair<double>>(pairs));
+      objective.losses(pairs, state, losses);
+      const nlohmann::json& theirs = c.at("batches")[b];
+      const auto n = static_cast<double>(pairs.size());
+      double mean = 0;
+      for (std::size_t i = 0; i < pairs.size(); ++i) {
+        mean += losses[i].loss / n;
+        for (unsigned r = 0; r < role_count; ++r) {
+          const double slope = losses[i].*role_of_loss<double>[r] / n;
+          CHECK(relative_error(slope, theirs.at("gradient")[i][r].get<double>(), 1) <= tolerance);
+        }
+      }
+      CHECK(relative_error(mean, theirs.at("loss").get<double>(), 1) <= tolerance);
+    }
+    ++checked[objective.name()];
+  }
+  CHECK(checked == std::map<std::string, int>{{"aot", 2}, {"aot-unpaired", 2}, {"bco", 2}, {"kto", 2}});
+}
+
 TEST_CASE("Where a system is said to deviate, it does") {
   const nlohmann::json pairs = read_golden("objectives.json").at("pairs");
   const nlohmann::json golden = read_golden("peer_objectives.json");

@@ -14,10 +14,12 @@ TEST_CASE("The registry lists every objective once, and a short-to-long form of 
   std::set<std::string> names;
   for (const ObjectiveEntry& e : registry()) CHECK(names.insert(e.name).second);
   const std::set<std::string> plain{
-      "dpo",      "simpo",     "orpo",     "ipo",      "hinge",     "robust",   "sigmoid-norm",
-      "cpo",      "cpo-simpo", "exo-pair", "nca-pair", "sppo-hard", "bco-pair", "apo-zero",
-      "apo-down", "discopop",  "f-dpo",    "alphapo",  "repo",      "simper",   "r-dpo",
-      "dpop",     "rpo",       "mpo",      "sft",      "longpo"};
+      "dpo",      "simpo",     "orpo",         "ipo",       "hinge",     "robust",   "sigmoid-norm",
+      "cpo",      "cpo-simpo", "exo-pair",     "nca-pair",  "sppo-hard", "bco-pair", "apo-zero",
+      "apo-down", "discopop",  "f-dpo",        "alphapo",   "repo",      "simper",   "r-dpo",
+      "dpop",     "rpo",       "mpo",          "sft",       "longpo",    "kto",      "apo-zero-unpaired",
+      "bco",      "aot",       "aot-unpaired", "alpha-dpo", "beta-dpo",  "odpo",     "tpo",
+      "logo"};
   for (const std::string& name : plain) CHECK(names.count(name) == 1);
   CHECK(names.size() == 2 * plain.size() - 1);  // longpo is dpo, fed otherwise
   for (const ObjectiveEntry& e : registry()) {
@@ -27,14 +29,9 @@ TEST_CASE("The registry lists every objective once, and a short-to-long form of 
 }
 
 TEST_CASE("Every header of an objective is in the registry") {
-  const std::set<std::string> parts{"any_objective",
-                                    "differentiated",
-                                    "objective_options",
-                                    "pair_metrics",
-                                    "pairwise",
-                                    "registry",
-                                    "solopo",
-                                    "sum"};
+  const std::set<std::string> parts{"any_objective",     "differentiated", "moving_moments",
+                                    "objective_options", "pair_metrics",   "pairwise",
+                                    "registry",          "solopo",         "sum"};
   for (const auto& file :
        std::filesystem::directory_iterator(SOLOPO_SOURCE_DIR "/include/solopo/objectives")) {
     const std::string stem = file.path().stem().string();
@@ -60,6 +57,9 @@ TEST_CASE("Every entry has a page, rows in the tables, a formula, and facts that
     CHECK(needs_reference(objective.needs()) == e.needs_reference);
     CHECK(has(objective.needs(), Needs::chosen_long) == e.needs_long_prompt);
     CHECK(has(objective.needs(), Needs::rejected) == e.needs_rejected);
+    CHECK(objective.is_coupled() == e.is_coupled);
+    CHECK(objective.third() == e.third);
+    CHECK(has(objective.needs(), Needs::third) == (e.third != ThirdResponse::none));
     CHECK(objective.has_alignment() == e.needs_long_prompt);
     CHECK_FALSE(e.formula.empty());
     const std::string page = e.needs_long_prompt ? "solopo" : e.name;
@@ -102,9 +102,20 @@ TEST_CASE("Options reach the objective") {
 
 namespace {
 
+// Each pair as a batch of one, and all as one batch that has been seen.
 bool differ(const AnyObjective& a, const AnyObjective& b) {
-  for (const Pair<double>& p : random_pairs(40, 11)) {
+  const std::vector<Pair<double>> pairs = random_pairs(40, 11);
+  for (const Pair<double>& p : pairs) {
     if (!same(a(p), b(p))) return true;
+  }
+  const auto in_batch = [&](const AnyObjective& o) {
+    std::vector<PairLoss<double>> losses(pairs.size());
+    o.losses(pairs, o.advanced(o.initial_state(), std::span<const Pair<double>>(pairs)), losses);
+    return losses;
+  };
+  const auto x = in_batch(a), y = in_batch(b);
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    if (!same(x[i], y[i])) return true;
   }
   return false;
 }

@@ -28,10 +28,11 @@ template <class O>
 void check_needs(const O& objective, Needs needs) {
   const auto pairs = random_pairs(60, 2);
   for (const Pair<double>& p : pairs) CHECK(same(objective(p), objective(poisoned(p, needs))));
-  for (unsigned bit = 0; bit < 8; ++bit) {
+  for (const Needs bit : bits_of_needs()) {
     bool matters = false;
-    for (const Pair<double>& p : pairs) matters = matters || depends_on(objective, p, bit);
-    CHECK(matters == has(needs, static_cast<Needs>(1U << bit)));
+    for (const Pair<double>& p : pairs) matters = matters || !same(objective(p), objective(changed(p, bit)));
+    INFO("bit " << static_cast<unsigned>(bit));
+    CHECK(matters == has(needs, bit));
   }
 }
 
@@ -42,16 +43,10 @@ void check_float(const O& objective, double tolerance = 2e-5) {
     const Pair<float> p = converted<float>(wide);
     if (near_kink(objective, wide, 1e-4)) continue;
     const PairLoss<float> narrow = objective(p);
-    const PairLoss<double> exact =
-        objective(Pair<double>{{p.chosen.logp, p.chosen.ref_logp, p.chosen.length},
-                               {p.rejected.logp, p.rejected.ref_logp, p.rejected.length},
-                               {p.chosen_long.logp, p.chosen_long.ref_logp, p.chosen_long.length},
-                               {p.rejected_long.logp, p.rejected_long.ref_logp, p.rejected_long.length}});
+    const PairLoss<double> exact = objective(converted<double>(p));
     CHECK(relative_error(narrow.loss, exact.loss, 1) <= tolerance);
-    CHECK(relative_error(narrow.chosen, exact.chosen, 1) <= tolerance);
-    CHECK(relative_error(narrow.rejected, exact.rejected, 1) <= tolerance);
-    CHECK(relative_error(narrow.chosen_long, exact.chosen_long, 1) <= tolerance);
-    CHECK(relative_error(narrow.rejected_long, exact.rejected_long, 1) <= tolerance);
+    for (unsigned r = 0; r < role_count; ++r)
+      CHECK(relative_error(narrow.*role_of_loss<float>[r], exact.*role_of_loss<double>[r], 1) <= tolerance);
   }
 }
 
@@ -68,21 +63,27 @@ Pair<T> simple_pair() {
   return {.chosen = {.logp = T(-12), .ref_logp = T(-13), .length = T(8)},
           .rejected = {.logp = T(-20), .ref_logp = T(-18), .length = T(10)},
           .chosen_long = {.logp = T(-16), .ref_logp = T(-15), .length = T(8)},
-          .rejected_long = {.logp = T(-22), .ref_logp = T(-21), .length = T(10)}};
+          .rejected_long = {.logp = T(-22), .ref_logp = T(-21), .length = T(10)},
+          .third = {.logp = T(-6), .ref_logp = T(-8), .length = T(4)},
+          .score_chosen = T(7),
+          .score_rejected = T(5),
+          .label = T(1),
+          .mean_length = T(6)};
 }
 
-// Both responses, under both prompts, the same.
+// All responses, under both prompts, the same.
 template <class T>
 Pair<T> identical_pair() {
   const Response<T> y{T(-12), T(-13), T(8)};
-  return {y, y, y, y};
+  return {y, y, y, y, y};
 }
 
-// Whether all five numbers are finite.
+// Whether loss and derivatives are finite.
 template <class T>
 bool finite(const PairLoss<T>& g) {
-  return std::isfinite(g.loss) && std::isfinite(g.chosen) && std::isfinite(g.rejected) &&
-         std::isfinite(g.chosen_long) && std::isfinite(g.rejected_long);
+  bool all = std::isfinite(g.loss);
+  for (const auto role : role_of_loss<T>) all = all && std::isfinite(g.*role);
+  return all;
 }
 
 }  // namespace rule_checks

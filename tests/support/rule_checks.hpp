@@ -28,12 +28,6 @@ inline double relative_error(double a, double b, double floor = 1e-3) {
   return std::abs(a - b) / std::max(std::abs(b), floor);
 }
 
-constexpr Response<double> Pair<double>::*roles[] = {
-    &Pair<double>::chosen, &Pair<double>::rejected, &Pair<double>::chosen_long, &Pair<double>::rejected_long};
-constexpr double PairLoss<double>::*slopes[] = {&PairLoss<double>::chosen, &PairLoss<double>::rejected,
-                                                &PairLoss<double>::chosen_long,
-                                                &PairLoss<double>::rejected_long};
-
 // A response of 1 to 40 tokens with -0.02 to -3 nats each and a reference up to 4 nats away.
 inline Response<double> random_response(RandomStream& draw) {
   const double length = 1 + static_cast<double>(draw.below(40));
@@ -45,18 +39,15 @@ inline std::vector<Pair<double>> random_pairs(std::size_t n, std::uint64_t seed 
   std::vector<Pair<double>> out;
   for (std::size_t i = 0; i < n; ++i) {
     RandomStream draw(seed, "pairs", i);
-    out.push_back(
-        {random_response(draw), random_response(draw), random_response(draw), random_response(draw)});
+    Pair<double> p;
+    for (const auto role : role_of_pair<double>) p.*role = random_response(draw);
+    p.score_rejected = 10 * draw.uniform();
+    p.score_chosen = p.score_rejected + 0.1 + 4 * draw.uniform();
+    p.label = i % 2 == 0 ? 1 : 0;
+    p.mean_length = 1 + 40 * draw.uniform();
+    out.push_back(p);
   }
   return out;
-}
-
-template <class T>
-Pair<T> converted(const Pair<double>& p) {
-  const auto one = [](const Response<double>& y) {
-    return Response<T>{T(y.logp), T(y.ref_logp), T(y.length)};
-  };
-  return {one(p.chosen), one(p.rejected), one(p.chosen_long), one(p.rejected_long)};
 }
 
 // Largest relative error of an objective's gradient against central differences of its loss. Pairs within
@@ -65,13 +56,14 @@ template <class O>
 double difference_error(const O& objective, const Pair<double>& p) {
   double worst = 0;
   const PairLoss<double> g = objective(p);
-  for (int r = 0; r < 4; ++r) {
+  for (unsigned r = 0; r < role_count; ++r) {
     const auto loss_at = [&](double logp) {
       Pair<double> q = p;
-      (q.*roles[r]).logp = logp;
+      (q.*role_of_pair<double>[r]).logp = logp;
       return objective(q).loss;
     };
-    worst = std::max(worst, relative_error(g.*slopes[r], central_difference(loss_at, (p.*roles[r]).logp)));
+    worst = std::max(worst, relative_error(g.*role_of_loss<double>[r],
+                                           central_difference(loss_at, (p.*role_of_pair<double>[r]).logp)));
   }
   return worst;
 }
@@ -81,12 +73,11 @@ template <class O>
 double dual_error(const O& objective, const Pair<double>& p) {
   double worst = 0;
   const PairLoss<double> g = objective(p);
-  for (int r = 0; r < 4; ++r) {
+  for (unsigned r = 0; r < role_count; ++r) {
     using D = Dual<double>;
     Pair<D> q = converted<D>(p);
-    Response<D>* const responses[] = {&q.chosen, &q.rejected, &q.chosen_long, &q.rejected_long};
-    responses[r]->logp = D::variable((p.*roles[r]).logp);
-    worst = std::max(worst, relative_error(g.*slopes[r], objective(q).loss.slope[0], 1e-9));
+    (q.*role_of_pair<D>[r]).logp = D::variable((p.*role_of_pair<double>[r]).logp);
+    worst = std::max(worst, relative_error(g.*role_of_loss<double>[r], objective(q).loss.slope[0], 1e-9));
   }
   return worst;
 }
@@ -95,13 +86,13 @@ double dual_error(const O& objective, const Pair<double>& p) {
 template <class O>
 bool near_kink(const O& objective, const Pair<double>& p, double reach = 0.02) {
   const PairLoss<double> g = objective(p);
-  for (int r = 0; r < 4; ++r) {
+  for (unsigned r = 0; r < role_count; ++r) {
     for (const double step : {-reach, reach}) {
       Pair<double> q = p;
-      (q.*roles[r]).logp += step;
+      (q.*role_of_pair<double>[r]).logp += step;
       const PairLoss<double> h = objective(q);
-      for (int k = 0; k < 4; ++k) {
-        const double a = g.*slopes[k], b = h.*slopes[k];
+      for (unsigned k = 0; k < role_count; ++k) {
+        const double a = g.*role_of_loss<double>[k], b = h.*role_of_loss<double>[k];
         if (std::abs(a - b) > 0.2 * std::max(std::abs(a), std::abs(b)) + 1e-6) return true;
       }
     }
@@ -124,27 +115,44 @@ struct WrongSign {
 // The pair with NaN wherever `needs` does not reach.
 inline Pair<double> poisoned(Pair<double> p, Needs needs) {
   const double nan = std::numeric_limits<double>::quiet_NaN();
-  for (unsigned r = 0; r < 4; ++r) {
-    Response<double>& y = p.*roles[r];
-    const Needs response = static_cast<Needs>(1U << r);
-    if (!has(needs, response)) y.logp = y.length = nan;
-    if (!has(needs, reference_of(response))) y.ref_logp = nan;
+  for (unsigned r = 0; r < role_count; ++r) {
+    Response<double>& y = p.*role_of_pair<double>[r];
+    if (!has(needs, response_roles[r].response)) y.logp = y.length = nan;
+    if (!has(needs, response_roles[r].reference)) y.ref_logp = nan;
   }
+  if (!has(needs, Needs::scores)) p.score_chosen = p.score_rejected = nan;
+  if (!has(needs, Needs::label)) p.label = nan;
+  if (!has(needs, Needs::mean_length)) p.mean_length = nan;
   return p;
 }
 
 inline bool same(const PairLoss<double>& a, const PairLoss<double>& b) {
-  return a.loss == b.loss && a.chosen == b.chosen && a.rejected == b.rejected &&
-         a.chosen_long == b.chosen_long && a.rejected_long == b.rejected_long;
+  for (const auto role : role_of_loss<double>)
+    if (a.*role != b.*role) return false;
+  return a.loss == b.loss;
 }
 
-// Whether changing this pair's field of one bit of Needs changes anything.
-template <class O>
-bool depends_on(const O& objective, const Pair<double>& p, unsigned bit) {
-  Pair<double> q = p;
-  Response<double>& y = q.*roles[bit % 4];
-  (bit < 4 ? y.logp : y.ref_logp) -= 0.75;
-  return !same(objective(p), objective(q));
+// The pair with what one bit of Needs stands for changed.
+inline Pair<double> changed(Pair<double> p, Needs bit) {
+  for (unsigned r = 0; r < role_count; ++r) {
+    Response<double>& y = p.*role_of_pair<double>[r];
+    if (bit == response_roles[r].response) y.logp -= 0.75;
+    if (bit == response_roles[r].reference) y.ref_logp -= 0.75;
+  }
+  if (bit == Needs::scores) p.score_chosen += 0.75;
+  if (bit == Needs::label) p.label = 1 - p.label;
+  return p;
+}
+
+// All bits of Needs that an objective's loss must depend on when it has them; a mean length is read only when
+// an option asks for it.
+inline std::vector<Needs> bits_of_needs() {
+  std::vector<Needs> out = {Needs::scores, Needs::label};
+  for (const ResponseRole& role : response_roles) {
+    out.push_back(role.response);
+    out.push_back(role.reference);
+  }
+  return out;
 }
 
 // f at 0.5 (x + y) lies on or below the chord, for x and y on a grid over [-reach, reach].

@@ -1,5 +1,6 @@
 #include "solopo/train/checkpoint.hpp"
 
+#include <algorithm>
 #include <fstream>
 #include <limits>
 
@@ -76,7 +77,8 @@ TEST_CASE("A checkpoint gives back weights, optimiser and state bit for bit") {
                                    .short_side = -0.2,
                                    .widest_gap = 0.3,
                                    .short_at_widest = 0.7,
-                                   .warned = true}};
+                                   .warned = true},
+                         .objective = {{"delta", 0.1}, {"count", 1.0 / 3}}};
   write_checkpoint(folder.path(), state, {{"beta", "0.1"}}, parameters_of(weights), optimizer);
   const auto found = newest_checkpoint(folder.path());
   REQUIRE(found.has_value());
@@ -88,6 +90,11 @@ TEST_CASE("A checkpoint gives back weights, optimiser and state bit for bit") {
   CHECK(found->state.best_loss == 0.1);
   CHECK(found->state.watch.short_at_widest == 0.7);
   CHECK(found->state.watch.warned);
+  const NamedState numbers(found->state.objective.begin(), found->state.objective.end());
+  CHECK(std::find(numbers.begin(), numbers.end(), std::pair<std::string, double>{"delta", 0.1}) !=
+        numbers.end());
+  CHECK(std::find(numbers.begin(), numbers.end(), std::pair<std::string, double>{"count", 1.0 / 3}) !=
+        numbers.end());
   restore_checkpoint(*found, parameters_of(other), second);
   CHECK(other.data == weights.data);
   CHECK(std::equal(second.first().begin(), second.first().end(), optimizer.first().begin()));

@@ -13,6 +13,10 @@ PreferenceRecord record() {
           .prompt_long = {4, 5, 6, 7, 8},
           .chosen = {9, 10},
           .rejected = {11, 12, 13},
+          .third = {13},
+          .score_chosen = 0,
+          .score_rejected = 0,
+          .label = 0,
           .sampled_from = SampledFrom::short_prompt,
           .gold_chosen = false};
 }
@@ -25,7 +29,7 @@ TEST_CASE("Plain DPO lays out the short prompt once and never touches the long o
   PreferenceRecord r = record();
   r.prompt_long.clear();  // would throw if it were read
   const Collated c = collate(r, {.needs = needs_of_name("dpo")}, Side::policy);
-  CHECK(c.responses == std::array<std::int32_t, 4>{0, 1, -1, -1});
+  CHECK(c.responses == std::array<std::int32_t, role_count>{0, 1, -1, -1, -1});
   CHECK(c.sequences.responses == 2);
   CHECK(c.sequences.tokens == std::vector<std::int32_t>{1, 2, 3, 9, 11, 12});
 }
@@ -34,11 +38,11 @@ TEST_CASE(
     "SoLoPO adds the chosen response under the long prompt, and the rejected one only when both are "
     "aligned") {
   const Collated chosen = collate(record(), {.needs = needs_of_name("solopo:dpo")}, Side::policy);
-  CHECK(chosen.responses == std::array<std::int32_t, 4>{0, 1, 2, -1});
+  CHECK(chosen.responses == std::array<std::int32_t, role_count>{0, 1, 2, -1, -1});
   CHECK(chosen.sequences.tokens == std::vector<std::int32_t>{1, 2, 3, 9, 11, 12, 4, 5, 6, 7, 8, 9});
   const Needs both = make_objective("solopo:dpo", {{"scope", "both"}}).needs();
   CHECK(collate(record(), {.needs = both}, Side::policy).responses ==
-        std::array<std::int32_t, 4>{0, 1, 2, 3});
+        std::array<std::int32_t, role_count>{0, 1, 2, 3, -1});
 }
 
 TEST_CASE("Without sharing every response has its own prompt") {
@@ -46,11 +50,19 @@ TEST_CASE("Without sharing every response has its own prompt") {
   CHECK(c.sequences.tokens == std::vector<std::int32_t>{1, 2, 3, 9, 1, 2, 3, 11, 12});
 }
 
+TEST_CASE("A third response continues the prompt of the other two") {
+  const Collated c = collate(record(), {.needs = needs_of_name("logo")}, Side::policy);
+  CHECK(c.responses == std::array<std::int32_t, role_count>{0, 1, -1, -1, 2});
+  CHECK(c.sequences.tokens == std::vector<std::int32_t>{1, 2, 3, 9, 11, 12});
+  const Collated kto = collate(record(), {.needs = needs_of_name("solopo:kto")}, Side::reference);
+  CHECK(kto.responses == std::array<std::int32_t, role_count>{0, -1, 2, -1, 1});
+}
+
 TEST_CASE("SFT lays out the chosen response only") {
   PreferenceRecord r = record();
   r.rejected.clear();
   CHECK(collate(r, {.needs = needs_of_name("sft")}, Side::policy).responses ==
-        std::array<std::int32_t, 4>{0, -1, -1, -1});
+        std::array<std::int32_t, role_count>{0, -1, -1, -1, -1});
 }
 
 TEST_CASE("Long-PO, Expand-Long and LongPO read the long prompt; LongPO's reference reads the short one") {

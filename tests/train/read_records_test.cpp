@@ -196,3 +196,88 @@ TEST_CASE("A file without records, or none left, is refused") {
   CHECK(refusal("\n \n", {.needs = pair}) == "empty:0:");
   CHECK(refusal("[" + trl + "]", {.needs = pair}) == "json_array:1:");
 }
+
+TEST_CASE("A labelled record is one response; a pair is read as two where the objective reads labels") {
+  constexpr Needs labelled = Needs::chosen | Needs::label;
+  const std::string one = R"({"id":"a","prompt":"P","completion":"good","label":false})"
+                          "\n";
+  RecordFile f = read(one + trl, {.needs = labelled});
+  REQUIRE(f.records.size() == 3);
+  CHECK(f.records[0].label == 0);
+  CHECK(f.records[0].chosen == bytes("good", true));
+  CHECK(f.records[1].label == 1);
+  CHECK(f.records[1].id == "line 2 chosen");
+  CHECK(f.records[1].chosen == bytes("good", true));
+  CHECK(f.records[2].label == 0);
+  CHECK(f.records[2].id == "line 2 rejected");
+  CHECK(f.records[2].chosen == bytes("evil", true));
+  CHECK(f.records[2].rejected.empty());
+  CHECK(f.counts.split == 1);
+  CHECK(f.counts.lines == 2);
+  const std::string equal = R"({"prompt":"P","chosen":"same","rejected":"same"})"
+                            "\n";
+  CHECK(read(equal + trl, {.needs = labelled}).counts.equal == 1);
+  const std::string cut =
+      R"({"prompt":"P","chosen":"good","rejected":"evil","rejected_finished":false,"gold_chosen":true})";
+  f = read(cut, {.needs = labelled});
+  CHECK(f.records[1].chosen == bytes("evil"));
+  CHECK(f.records[0].gold_chosen);
+  CHECK_FALSE(f.records[1].gold_chosen);
+
+  CHECK(refusal(one, {.needs = pair}) == "context:1:label");
+  CHECK(refusal(one, {.needs = Needs::chosen}) == "context:1:label");
+  CHECK(refusal(R"({"prompt":"P","chosen":"good"})", {.needs = labelled}) == "context:1:label");
+  CHECK(refusal(R"({"prompt":"P","completion":"good"})", {.needs = labelled}) == "record:1:label");
+  CHECK(refusal(R"({"prompt":"P","completion":"good","label":"yes"})", {.needs = labelled}) ==
+        "record:1:label");
+  CHECK(refusal(R"({"prompt":"P","completion":"g","chosen":"g","label":true})", {.needs = labelled}) ==
+        "record:1:completion");
+}
+
+TEST_CASE("Scores are read where the objective reads them, and must be in order") {
+  constexpr Needs scored = pair | Needs::scores;
+  const auto line = [](const std::string& fields) {
+    return R"({"prompt":"P","chosen":"good","rejected":"evil")" + fields + "}";
+  };
+  const RecordFile f = read(line(R"(,"score_chosen":7.5,"score_rejected":-1)"), {.needs = scored});
+  CHECK(f.records[0].score_chosen == 7.5f);
+  CHECK(f.records[0].score_rejected == -1);
+  CHECK(refusal(line(""), {.needs = scored}) == "context:1:score_chosen");
+  CHECK(refusal(line(R"(,"score_chosen":1)"), {.needs = scored}) == "context:1:score_rejected");
+  CHECK(refusal(line(R"(,"score_chosen":1,"score_rejected":1)"), {.needs = scored}) ==
+        "context:1:score_chosen");
+  CHECK(refusal(line(R"(,"score_chosen":"1","score_rejected":0)"), {.needs = scored}) ==
+        "record:1:score_chosen");
+  CHECK(refusal(line(R"(,"score_chosen":"anything")"), {.needs = pair}) == "read");
+}
+
+TEST_CASE("A third response is a field of the record, or another record's answer") {
+  constexpr Needs three = pair | Needs::third;
+  const RecordOptions reference{.needs = three, .third = ThirdResponse::reference};
+  const RecordOptions second{.needs = three, .third = ThirdResponse::second_rejected};
+  const std::string both =
+      R"({"prompt":"P","chosen":"good","rejected":"evil","reference":"best","rejected_2":"worst"})";
+  CHECK(read(both, reference).records[0].third == bytes("best", true));
+  CHECK(read(both, second).records[0].third == bytes("worst", true));
+  CHECK(read(both, {.needs = pair}).records[0].third.empty());
+  CHECK(refusal(trl, reference) == "context:1:reference");
+  CHECK(refusal(trl, second) == "context:1:rejected_2");
+
+  // The next record with another prompt whose answer fits; the first follows the last.
+  const RecordOptions unmatched{.needs = Needs::chosen | Needs::third | Needs::label,
+                                .third = ThirdResponse::unmatched,
+                                .max_length = 8};
+  const auto line = [](const std::string& prompt, const std::string& answer) {
+    return R"({"prompt":")" + prompt + R"(","completion":")" + answer +
+           R"(","label":true})"
+           "\n";
+  };
+  const RecordFile f =
+      read(line("P", "a") + line("P", "b") + line("PPPP", "ccc") + line("Q", "dddddd"), unmatched);
+  REQUIRE(f.records.size() == 4);
+  CHECK(f.records[0].third == bytes("ccc", true));
+  CHECK(f.records[1].third == bytes("ccc", true));
+  CHECK(f.records[2].third == bytes("a", true));  // dddddd and its end would make 11
+  CHECK(f.records[3].third == bytes("a", true));
+  CHECK(refusal(line("P", "a") + line("P", "b"), unmatched) == "unmatched:0:");
+}

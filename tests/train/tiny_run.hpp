@@ -56,6 +56,10 @@ inline std::vector<PreferenceRecord> tiny_records(std::size_t count, std::uint64
                             .prompt_long = tiny_ids(random, 12 + random.below(9)),
                             .chosen = tiny_ids(random, 1 + random.below(4)),
                             .rejected = tiny_ids(random, 2 + random.below(4)),
+                            .third = tiny_ids(random, 1 + random.below(4)),
+                            .score_chosen = 2 + static_cast<float>(i % 3),
+                            .score_rejected = 1,
+                            .label = i % 2 == 0 ? 1.0f : 0.0f,
                             .sampled_from = SampledFrom::short_prompt,
                             .gold_chosen = false};
     records.push_back(std::move(record));

@@ -11,7 +11,9 @@ using namespace solopo;
 using namespace solopo::test;
 
 TEST_CASE("Training lowers the loss of every objective on records it repeats") {
-  for (const char* name : {"dpo", "simpo", "orpo", "sft", "solopo:dpo", "solopo:simpo", "solopo:orpo"}) {
+  for (const char* name :
+       {"dpo", "simpo", "orpo", "sft", "solopo:dpo", "solopo:simpo", "solopo:orpo", "kto",
+        "apo-zero-unpaired", "aot", "alpha-dpo", "beta-dpo", "odpo", "tpo", "logo", "solopo:kto"}) {
     Recorder recorder;
     TinyRun run{.objective = name, .records = 4, .batch_size = 4, .max_steps = 12};
     train_tiny(run, recorder);
@@ -58,19 +60,66 @@ TEST_CASE("The gradient of a step is that of the mean loss over its records") {
     for (std::size_t i = 0; i < slot.size; ++i)
       direction[slot.offset + i] = static_cast<float>(random.normal());
   }
-  for (std::size_t i = 0; i < 4; ++i) accumulate_pair(model, objective, data, i, layout, 4, gradient);
+  const std::vector<std::size_t> batch = {0, 1, 2, 3};
+  NamedState state;
+  accumulate_batch(model, objective, state, data, batch, layout, gradient, [](std::size_t) {});
   const auto mean_loss = [&](float h) {
     const auto before = weights.data;
     for (std::size_t i = 0; i < direction.size(); ++i) weights.data[i] += h * direction[i];
-    double sum = 0;
-    for (std::size_t i = 0; i < 4; ++i) sum += evaluate_pair(model, objective, data, i, layout).metrics.loss;
+    const double loss = evaluate_batch(model, objective, state, data, batch, layout).metrics.loss;
     weights.data = before;
-    return sum / 4;
+    return loss;
   };
   double slope = 0;
   for (std::size_t i = 0; i < direction.size(); ++i) slope += static_cast<double>(gradient[i]) * direction[i];
   const float h = 1e-3f;
   CHECK((mean_loss(h) - mean_loss(-h)) / (2 * h) == Approx(slope).epsilon(5e-3));
+}
+
+TEST_CASE("The gradient of a step of a coupled objective is that of its loss at the state it has reached") {
+  LlamaWeights<float> weights = tiny_weights();
+  Llama<float> model(weights);
+  const AnyObjective objective = make_objective("bco", {{"beta", 0.5f}});
+  const std::vector<PreferenceRecord> records = tiny_records(4);
+  const CollateOptions layout{.needs = objective.needs()};
+  ReferenceLogps reference = *compute_reference(model, records, layout);
+  for (float& logp : reference.roles[0]) logp += 0.3f * logp;  // rewards that differ from record to record
+  const TrainData data{.records = records, .reference = &reference};
+  const std::vector<std::size_t> batch = {0, 1, 2, 3};
+  std::vector<float> gradient(weights.data.size());
+  NamedState state = objective.initial_state();
+  std::size_t seen = 0;
+  const BatchPass pass = accumulate_batch(model, objective, state, data, batch, layout, gradient,
+                                          [&](std::size_t i) { seen += i == seen; });
+  CHECK(seen == 4);
+  CHECK(state[1] == std::pair<std::string, double>{"count", 4});
+  CHECK(std::abs(state[0].second) > 0.1);
+  CHECK(evaluate_batch(model, objective, state, data, batch, layout).metrics.loss == pass.metrics.loss);
+  CHECK(evaluate_batch(model, objective, objective.initial_state(), data, batch, layout).metrics.loss !=
+        pass.metrics.loss);
+  // Along the gradient the loss at that state must change by its squared norm.
+  double norm = 0;
+  for (const float g : gradient) norm += static_cast<double>(g) * static_cast<double>(g);
+  const auto loss_at = [&](float h) {
+    const auto before = weights.data;
+    for (std::size_t i = 0; i < gradient.size(); ++i) weights.data[i] += h * gradient[i];
+    const double loss = evaluate_batch(model, objective, state, data, batch, layout).metrics.loss;
+    weights.data = before;
+    return loss;
+  };
+  const auto h = static_cast<float>(1e-2 / std::sqrt(norm));
+  CHECK((loss_at(h) - loss_at(-h)) / (2 * h) == Approx(norm).epsilon(1e-2));
+}
+
+TEST_CASE("Records with one response log it as chosen or rejected, by its label") {
+  Recorder recorder;
+  TinyRun run{.objective = "kto", .records = 4, .batch_size = 4, .max_steps = 1};
+  train_tiny(run, recorder);
+  const Metrics& m = recorder.steps.front().second;
+  CHECK(m.find("rewards/chosen").has_value());
+  CHECK(m.find("rewards/rejected").has_value());
+  CHECK(m.find("rewards/margins").has_value());
+  CHECK_FALSE(m.find("rewards/accuracies").has_value());
 }
 
 TEST_CASE("A step crosses the edge of an epoch, and the last one takes what is left") {
@@ -82,7 +131,7 @@ TEST_CASE("A step crosses the edge of an epoch, and the last one takes what is l
 }
 
 TEST_CASE("Interrupted after any step and resumed, training ends with the bits of an uninterrupted run") {
-  for (const char* objective : {"solopo:dpo", "solopo:orpo"}) {
+  for (const char* objective : {"solopo:dpo", "solopo:orpo", "solopo:bco", "beta-dpo"}) {
     TinyRun run{.objective = objective, .records = 7, .batch_size = 3, .eval_records = 3, .epochs = 3};
     run.options.eval_every = 2;
     run.options.save_every = 3;

@@ -1,12 +1,15 @@
 // A batch of pairs through an objective: log-probabilities in, their mean loss and its derivatives out.
 #pragma once
 
+#include <cstddef>
+#include <span>
 #include <string>
-#include <utility>
+#include <vector>
 
 #include "solopo/backends/batch_metrics.hpp"
 #include "solopo/backends/concepts.hpp"
 #include "solopo/backends/span.hpp"
+#include "solopo/core/concepts.hpp"
 #include "solopo/core/error.hpp"
 #include "solopo/core/numeric.hpp"
 #include "solopo/core/response.hpp"
@@ -22,38 +25,38 @@ struct ResponseBatch {
 // Struct of arrays. Vectors that the objective does not need stay empty; they are never read.
 template <class V>
 struct PairBatch {
-  ResponseBatch<V> chosen{}, rejected{}, chosen_long{}, rejected_long{};
+  ResponseBatch<V> chosen{}, rejected{}, chosen_long{}, rejected_long{}, third{};
+  V score_chosen{}, score_rejected{}, label{};  // (B) see Pair
 };
 
 // V is the backend's owning vector.
 template <class V>
 struct BatchLoss {
-  ScalarOf<V> loss{};                                      // mean over the pairs of the optimiser batch
-  V chosen{}, rejected{}, chosen_long{}, rejected_long{};  // (B) dloss/dlogp; empty for responses not needed
-  BatchMetrics metrics{};                                  // means over the pairs of this batch
+  ScalarOf<V> loss{};  // mean over the pairs of the optimiser batch
+  V chosen{}, rejected{}, chosen_long{}, rejected_long{},
+      third{};             // (B) dloss/dlogp; empty for responses not needed
+  BatchMetrics metrics{};  // means over the pairs of this batch
 };
 
-// Anything that turns a Pair<T> into a PairLoss<T> and says what it needs: an objective or an AnyObjective.
+// An objective known when compiling or one chosen when the program runs (AnyObjective).
 template <class O, class T>
-concept BatchObjective = requires(const O& o, const Pair<T>& p, const Pair<double>& q) {
-  { o(p) } -> std::same_as<PairLoss<T>>;
+concept BatchObjective = requires(const O& o, const Pair<double>& q, std::span<const Pair<T>> pairs,
+                                  const StateOf<O>& state, std::span<PairLoss<T>> losses) {
   { needs_of(o) } -> std::same_as<Needs>;
   { pair_metrics(o, q) } -> std::same_as<PairMetrics>;
+  requires Objective<O> || requires { o.losses(pairs, state, losses); };
 };
 
 namespace batch_detail {
 
-// One role with its name in error messages and its bits in Needs.
-struct Role {
-  const char* name;
-  Needs response, reference;
-};
-inline constexpr Role roles[] = {
-    {"chosen", Needs::chosen, Needs::ref_chosen},
-    {"rejected", Needs::rejected, Needs::ref_rejected},
-    {"chosen_long", Needs::chosen_long, Needs::ref_chosen_long},
-    {"rejected_long", Needs::rejected_long, Needs::ref_rejected_long},
-};
+template <class V>
+inline constexpr ResponseBatch<V> PairBatch<V>::*role_of_batch[role_count] = {
+    &PairBatch<V>::chosen, &PairBatch<V>::rejected, &PairBatch<V>::chosen_long, &PairBatch<V>::rejected_long,
+    &PairBatch<V>::third};
+template <class V>
+inline constexpr V BatchLoss<V>::*role_of_gradient[role_count] = {
+    &BatchLoss<V>::chosen, &BatchLoss<V>::rejected, &BatchLoss<V>::chosen_long, &BatchLoss<V>::rejected_long,
+    &BatchLoss<V>::third};
 
 template <class V>
 void check_vector(const V& v, const std::string& name, std::size_t pairs) {
@@ -71,9 +74,9 @@ void check_vector(const V& v, const std::string& name, std::size_t pairs) {
 }
 
 template <class V>
-void check_role(const ResponseBatch<V>& batch, const Role& role, Needs needs, std::size_t pairs) {
+void check_role(const ResponseBatch<V>& batch, const ResponseRole& role, Needs needs, std::size_t pairs) {
+  const std::string name = role.name;
   if (has(needs, role.response)) {
-    const std::string name = role.name;
     check_vector(batch.logp, name + ".logp", pairs);
     check_vector(batch.length, name + ".length", pairs);
     for (std::size_t i = 0; i < pairs; ++i) {
@@ -82,80 +85,153 @@ void check_role(const ResponseBatch<V>& batch, const Role& role, Needs needs, st
       }
     }
   }
-  if (has(needs, role.reference)) check_vector(batch.ref_logp, role.name + std::string(".ref_logp"), pairs);
+  if (has(needs, role.reference)) check_vector(batch.ref_logp, name + ".ref_logp", pairs);
 }
 
-// The i-th response; fields that are not needed stay 0.
+// The number of pairs. Throws ArgumentError naming argument and index.
 template <class V>
-Response<ScalarOf<V>> gather(const ResponseBatch<V>& batch, const Role& role, Needs needs, std::size_t i) {
-  Response<ScalarOf<V>> y;
-  if (has(needs, role.response)) {
-    y.logp = Backend<V>::get(batch.logp, i);
-    y.length = Backend<V>::get(batch.length, i);
+std::size_t check_batch(const PairBatch<V>& batch, Needs needs) {
+  std::size_t pairs = 0;
+  for (unsigned r = 0; r < role_count && pairs == 0; ++r) {
+    if (has(needs, response_roles[r].response)) pairs = Backend<V>::size((batch.*role_of_batch<V>[r]).logp);
   }
-  if (has(needs, role.reference)) y.ref_logp = Backend<V>::get(batch.ref_logp, i);
-  return y;
+  if (pairs == 0) throw ArgumentError("batch", "holds no pairs");
+  for (unsigned r = 0; r < role_count; ++r) {
+    check_role(batch.*role_of_batch<V>[r], response_roles[r], needs, pairs);
+  }
+  if (has(needs, Needs::scores)) {
+    check_vector(batch.score_chosen, "score_chosen", pairs);
+    check_vector(batch.score_rejected, "score_rejected", pairs);
+  }
+  if (has(needs, Needs::label)) check_vector(batch.label, "label", pairs);
+  return pairs;
 }
 
-template <class T>
-Response<double> widened(const Response<T>& y) {
-  return {static_cast<double>(y.logp), static_cast<double>(y.ref_logp), static_cast<double>(y.length)};
+// Of the chosen responses; 0 when the objective does not ask for it.
+template <class V>
+ScalarOf<V> mean_length(const PairBatch<V>& batch, Needs needs, std::size_t pairs) {
+  if (!has(needs, Needs::mean_length)) return 0;
+  double sum = 0;
+  for (std::size_t i = 0; i < pairs; ++i) sum += static_cast<double>(Backend<V>::get(batch.chosen.length, i));
+  return static_cast<ScalarOf<V>>(sum / static_cast<double>(pairs));
+}
+
+// The i-th pair; fields that are not needed stay 0.
+template <class V>
+Pair<ScalarOf<V>> gather(const PairBatch<V>& batch, Needs needs, ScalarOf<V> mean_length, std::size_t i) {
+  using T = ScalarOf<V>;
+  Pair<T> p;
+  for (unsigned r = 0; r < role_count; ++r) {
+    const ResponseRole& role = response_roles[r];
+    const ResponseBatch<V>& from = batch.*role_of_batch<V>[r];
+    Response<T>& to = p.*role_of_pair<T>[r];
+    if (has(needs, role.response)) {
+      to.logp = Backend<V>::get(from.logp, i);
+      to.length = Backend<V>::get(from.length, i);
+    }
+    if (has(needs, role.reference)) to.ref_logp = Backend<V>::get(from.ref_logp, i);
+  }
+  if (has(needs, Needs::scores)) {
+    p.score_chosen = Backend<V>::get(batch.score_chosen, i);
+    p.score_rejected = Backend<V>::get(batch.score_rejected, i);
+  }
+  if (has(needs, Needs::label)) p.label = Backend<V>::get(batch.label, i);
+  p.mean_length = mean_length;
+  return p;
+}
+
+template <class V>
+std::vector<Pair<ScalarOf<V>>> gather_all(const PairBatch<V>& batch, Needs needs) {
+  const std::size_t pairs = check_batch(batch, needs);
+  const ScalarOf<V> length = mean_length(batch, needs, pairs);
+  std::vector<Pair<ScalarOf<V>>> out;
+  out.reserve(pairs);
+  for (std::size_t i = 0; i < pairs; ++i) out.push_back(gather(batch, needs, length, i));
+  return out;
 }
 
 }  // namespace batch_detail
 
+// The state of an objective that has seen no batch.
+template <class O>
+[[nodiscard]] StateOf<O> initial_state(const O& objective) {
+  if constexpr (requires { objective.initial_state(); }) {
+    return objective.initial_state();
+  } else {
+    return {};
+  }
+}
+
+// The state after training has seen this batch; give it to batch_loss() of the same batch. Throws as
+// batch_loss().
+template <class O, class V>
+requires(BatchVector<V>&& BatchObjective<O, ScalarOf<V>>)
+    [[nodiscard]] StateOf<O> next_state(const O& objective, const PairBatch<V>& batch,
+                                        const StateOf<O>& state) {
+  if constexpr (requires(std::span<const Pair<ScalarOf<V>>> pairs) { objective.advanced(state, pairs); }) {
+    const auto pairs = batch_detail::gather_all(batch, needs_of(objective));
+    return objective.advanced(state, std::span<const Pair<ScalarOf<V>>>(pairs));
+  } else {
+    return state;
+  }
+}
+
 // The mean loss of a batch, the derivative of that mean by every log-probability, and metrics.
+// `state` is what the objective carries from batch to batch, where it does; it is read, not changed.
 // `count` is the number of pairs of the whole optimiser batch when this batch is a part of it (gradient
-// accumulation): loss and derivatives are divided by it and can be added up. 0: this batch is the whole.
+// accumulation): loss and derivatives are divided by it and can be added up. 0: this batch is the whole. An
+// objective that couples pairs, and a mean length, see this batch alone.
 // Reads only what the objective needs; sums in double, in order.
 // Throws ArgumentError naming argument and index: no pairs, a length mismatch, an empty response (length <
 // 1), an input that is not finite, a count smaller than the batch.
 template <class O, class V>
 requires(BatchVector<V>&& BatchObjective<O, ScalarOf<V>>) BatchLoss<OwningOf<V>> batch_loss(
-    const O& objective, const PairBatch<V>& batch, std::size_t count = 0) {
+    const O& objective, const PairBatch<V>& batch, const StateOf<O>& state, std::size_t count = 0) {
   using T = ScalarOf<V>;
   using Owning = OwningOf<V>;
-  using batch_detail::roles;
-
   const Needs needs = needs_of(objective);
-  const ResponseBatch<V>* const responses[] = {&batch.chosen, &batch.rejected, &batch.chosen_long,
-                                               &batch.rejected_long};
-  std::size_t pairs = 0;
-  for (std::size_t r = 0; r < 4 && pairs == 0; ++r) {
-    if (has(needs, roles[r].response)) pairs = Backend<V>::size(responses[r]->logp);
-  }
-  if (pairs == 0) throw ArgumentError("batch", "holds no pairs");
+  const std::size_t pairs = batch_detail::check_batch(batch, needs);
   if (count == 0) count = pairs;
   if (count < pairs) {
     throw ArgumentError("count", std::to_string(count) + " is less than the batch's " +
                                      std::to_string(pairs) + " pairs; it counts the whole optimiser batch");
   }
-  for (std::size_t r = 0; r < 4; ++r) batch_detail::check_role(*responses[r], roles[r], needs, pairs);
-
   BatchLoss<Owning> out;
-  Owning* const gradients[] = {&out.chosen, &out.rejected, &out.chosen_long, &out.rejected_long};
-  for (std::size_t r = 0; r < 4; ++r) {
-    if (has(needs, roles[r].response)) *gradients[r] = Backend<V>::zeros(pairs);
+  for (unsigned r = 0; r < role_count; ++r) {
+    if (has(needs, response_roles[r].response))
+      out.*batch_detail::role_of_gradient<Owning>[r] = Backend<V>::zeros(pairs);
   }
   const T share = T(1) / static_cast<T>(count);
   double sum = 0;
-  for (std::size_t i = 0; i < pairs; ++i) {
-    const Pair<T> p{batch_detail::gather(batch.chosen, roles[0], needs, i),
-                    batch_detail::gather(batch.rejected, roles[1], needs, i),
-                    batch_detail::gather(batch.chosen_long, roles[2], needs, i),
-                    batch_detail::gather(batch.rejected_long, roles[3], needs, i)};
-    const PairLoss<T> g = objective(p);
-    const T derivatives[] = {g.chosen, g.rejected, g.chosen_long, g.rejected_long};
-    for (std::size_t r = 0; r < 4; ++r) {
-      if (has(needs, roles[r].response)) Backend<V>::set(*gradients[r], i, derivatives[r] * share);
+  const auto take = [&](std::size_t i, const Pair<T>& p, const PairLoss<T>& g) {
+    for (unsigned r = 0; r < role_count; ++r) {
+      if (has(needs, response_roles[r].response))
+        Backend<V>::set(out.*batch_detail::role_of_gradient<Owning>[r], i, g.*role_of_loss<T>[r] * share);
     }
     sum += static_cast<double>(g.loss);
-    const Pair<double> wide{batch_detail::widened(p.chosen), batch_detail::widened(p.rejected),
-                            batch_detail::widened(p.chosen_long), batch_detail::widened(p.rejected_long)};
-    out.metrics.add(static_cast<double>(g.loss), pair_metrics(objective, wide));
+    out.metrics.add(static_cast<double>(g.loss), pair_metrics(objective, converted<double>(p)));
+  };
+  if constexpr (PreferenceObjective<O>) {
+    const T length = batch_detail::mean_length(batch, needs, pairs);
+    for (std::size_t i = 0; i < pairs; ++i) {
+      const Pair<T> p = batch_detail::gather(batch, needs, length, i);
+      take(i, p, objective(p));
+    }
+  } else {
+    const std::vector<Pair<T>> all = batch_detail::gather_all(batch, needs);
+    std::vector<PairLoss<T>> losses(pairs);
+    objective.losses(std::span<const Pair<T>>(all), state, std::span<PairLoss<T>>(losses));
+    for (std::size_t i = 0; i < pairs; ++i) take(i, all[i], losses[i]);
   }
   out.loss = static_cast<T>(sum / static_cast<double>(count));
   return out;
+}
+
+// The same with the state of an objective that has seen no batch.
+template <class O, class V>
+requires(BatchVector<V>&& BatchObjective<O, ScalarOf<V>>) BatchLoss<OwningOf<V>> batch_loss(
+    const O& objective, const PairBatch<V>& batch, std::size_t count = 0) {
+  return batch_loss(objective, batch, initial_state(objective), count);
 }
 
 }  // namespace solopo

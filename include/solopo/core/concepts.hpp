@@ -3,6 +3,7 @@
 #pragma once
 
 #include <concepts>
+#include <span>
 #include <type_traits>
 
 #include "solopo/core/response.hpp"
@@ -62,20 +63,75 @@ concept PreferenceObjective = ScalarRule<O> && requires(const O o, Pair<float> x
   { O::needs } -> std::convertible_to<Needs>;
 };
 
+// Of objectives that carry nothing from batch to batch.
+struct NoState {
+  template <class Self, class Visit>
+  static constexpr void each_field(Self&, Visit&&) {}
+};
+
+// What an objective carries from one batch to the next: a few doubles, which a checkpoint holds by name.
+// each_field(self, visit) calls visit(name, self.member) for each.
+template <class S>
+concept ObjectiveState = ScalarRule<S> && requires(S& state, void (*visit)(const char*, double&)) {
+  S::each_field(state, visit);
+};
+
+// An objective whose loss of one pair depends on the others of its batch, or on a state. advanced() gives the
+// state after this batch has been seen: training calls it before losses(), evaluation does not call it.
+// losses() writes the loss of every pair; the batch's loss is their mean, and the derivatives are those of
+// the sum of all losses by that pair's log-probabilities. What the batch is, decides the caller: the trainer
+// gives all records of a step, batch_loss() what it is given. Host only.
+template <class O>
+concept CoupledObjective = ScalarRule<O> && ObjectiveState<typename O::State> &&
+    requires(const O o, const typename O::State s, std::span<const Pair<float>> x,
+             std::span<PairLoss<float>> g, std::span<const Pair<double>> y, std::span<PairLoss<double>> h) {
+  { o.advanced(s, x) } -> std::same_as<typename O::State>;
+  { o.advanced(s, y) } -> std::same_as<typename O::State>;
+  o.losses(x, s, g);
+  o.losses(y, s, h);
+  { O::needs } -> std::convertible_to<Needs>;
+};
+
+template <class O>
+concept Objective = ScalarRule<O> &&(PreferenceObjective<O> || CoupledObjective<O>);
+
 // An objective with an implicit reward, which short-to-long alignment can compare across prompts.
 template <class O>
-concept RewardObjective = PreferenceObjective<O> && requires(const O o) {
+concept RewardObjective = Objective<O> && requires(const O o) {
   { o.reward() }
   noexcept->ImplicitReward;
 };
 
 // A reward objective that is a function of two rewards' difference and can be given another reward.
 template <class O>
-concept MarginObjective = RewardObjective<O> && requires(const O o, Pair<float> x, Pair<double> y) {
+concept MarginObjective = PreferenceObjective<O> && RewardObjective<O> &&
+    requires(const O o, Pair<float> x, Pair<double> y) {
   { o.with_reward(o.reward(), x) }
   noexcept->std::same_as<PairLoss<float>>;
   { o.with_reward(o.reward(), y) }
   noexcept->std::same_as<PairLoss<double>>;
 };
+
+// The state of any objective, NoState of one that has none.
+template <class O>
+struct StateOfObjective {
+  using type = NoState;
+};
+template <class O>
+requires requires { typename O::State; }
+struct StateOfObjective<O> {
+  using type = typename O::State;
+};
+template <class O>
+using StateOf = typename StateOfObjective<O>::type;
+
+// What the third response of a Pair is to an objective.
+template <class O>
+inline constexpr ThirdResponse third_of = ThirdResponse::none;
+template <class O>
+requires requires {
+  { O::third } -> std::convertible_to<ThirdResponse>;
+}
+inline constexpr ThirdResponse third_of<O> = O::third;
 
 }  // namespace solopo

@@ -16,17 +16,29 @@ struct Response {
 };
 
 // A preference record: the preferred and the dispreferred response, each under the short prompt and, where an
-// objective asks for it, under the long one.
+// objective asks for it, under the long one; and what else some objectives read of it.
 template <class T>
 struct Pair {
   Response<T> chosen{}, rejected{}, chosen_long{}, rejected_long{};
+  Response<T> third{};                 // one more response under chosen's prompt, see ThirdResponse
+  T score_chosen{}, score_rejected{};  // how good the responses are, on any scale
+  T label{};                           // of records with one response, `chosen`: above 0 desirable, else not
+  T mean_length{};                     // of the batch's chosen responses; 0: of this one
+};
+
+// What the third response is.
+enum class ThirdResponse {
+  none,
+  reference,        // a better answer than chosen: the record's "reference" (arXiv 2405.16681)
+  second_rejected,  // one more dispreferred answer: "rejected_2" (arXiv 2410.18533)
+  unmatched         // the answer of another record, whose prompt is another one (arXiv 2402.01306)
 };
 
 // The loss of one pair and its derivative by each response's logp (0 for those it does not depend on).
 template <class T>
 struct PairLoss {
   T loss{};
-  T chosen{}, rejected{}, chosen_long{}, rejected_long{};
+  T chosen{}, rejected{}, chosen_long{}, rejected_long{}, third{};
 };
 
 // What an objective reads of a Pair, hence which forward passes must run. A response's bit covers its logp
@@ -37,10 +49,15 @@ enum class Needs : unsigned {
   rejected = 2,
   chosen_long = 4,
   rejected_long = 8,
-  ref_chosen = 16,
-  ref_rejected = 32,
-  ref_chosen_long = 64,
-  ref_rejected_long = 128,
+  third = 16,
+  ref_chosen = 1 << 8,
+  ref_rejected = 2 << 8,
+  ref_chosen_long = 4 << 8,
+  ref_rejected_long = 8 << 8,
+  ref_third = 16 << 8,
+  scores = 1 << 16,
+  label = 2 << 16,
+  mean_length = 4 << 16,
 };
 
 SOLOPO_HD constexpr Needs operator|(Needs a, Needs b) noexcept {
@@ -50,22 +67,68 @@ SOLOPO_HD constexpr Needs operator&(Needs a, Needs b) noexcept {
   return static_cast<Needs>(static_cast<unsigned>(a) & static_cast<unsigned>(b));
 }
 
-// Whether every bit of `bits` is in `set`.
+// Whether every bit of `bits` is in `set`, and whether any is.
 SOLOPO_HD constexpr bool has(Needs set, Needs bits) noexcept { return (set & bits) == bits; }
+SOLOPO_HD constexpr bool has_any(Needs set, Needs bits) noexcept { return (set & bits) != Needs::none; }
+
+// Those of the bits that stand for a response.
+SOLOPO_HD constexpr Needs responses_of(Needs set) noexcept { return set & static_cast<Needs>(31); }
 
 // The ref_ bits that belong to the given response bits.
 SOLOPO_HD constexpr Needs reference_of(Needs responses) noexcept {
-  return static_cast<Needs>((static_cast<unsigned>(responses) & 15U) << 4);
+  return static_cast<Needs>(static_cast<unsigned>(responses_of(responses)) << 8);
+}
+
+// The responses whose ref_ bits are set.
+SOLOPO_HD constexpr Needs referenced(Needs set) noexcept {
+  return responses_of(static_cast<Needs>(static_cast<unsigned>(set) >> 8));
 }
 
 // Whether any reference log-probability is read.
-SOLOPO_HD constexpr bool needs_reference(Needs set) noexcept {
-  return (static_cast<unsigned>(set) & 240U) != 0;
-}
+SOLOPO_HD constexpr bool needs_reference(Needs set) noexcept { return referenced(set) != Needs::none; }
 
 // The given responses, and their reference log-probabilities when `reference` is true.
 SOLOPO_HD constexpr Needs needs_of_responses(Needs responses, bool reference) noexcept {
   return reference ? responses | reference_of(responses) : responses;
+}
+
+// The roles a response can have in a pair, in the order in which they are listed everywhere.
+struct ResponseRole {
+  const char* name;
+  Needs response, reference;
+};
+inline constexpr ResponseRole response_roles[] = {
+    {"chosen", Needs::chosen, Needs::ref_chosen},
+    {"rejected", Needs::rejected, Needs::ref_rejected},
+    {"chosen_long", Needs::chosen_long, Needs::ref_chosen_long},
+    {"rejected_long", Needs::rejected_long, Needs::ref_rejected_long},
+    {"third", Needs::third, Needs::ref_third},
+};
+inline constexpr unsigned role_count = sizeof response_roles / sizeof *response_roles;
+
+// The member of a Pair and of a PairLoss that belongs to each role.
+template <class T>
+inline constexpr Response<T> Pair<T>::*role_of_pair[role_count] = {
+    &Pair<T>::chosen, &Pair<T>::rejected, &Pair<T>::chosen_long, &Pair<T>::rejected_long, &Pair<T>::third};
+template <class T>
+inline constexpr T PairLoss<T>::*role_of_loss[role_count] = {
+    &PairLoss<T>::chosen, &PairLoss<T>::rejected, &PairLoss<T>::chosen_long, &PairLoss<T>::rejected_long,
+    &PairLoss<T>::third};
+
+// The pair with every number converted.
+template <class To, class From>
+constexpr Pair<To> converted(const Pair<From>& p) {
+  Pair<To> out;
+  for (unsigned r = 0; r < role_count; ++r) {
+    const Response<From>& y = p.*role_of_pair<From>[r];
+    out.*role_of_pair<To>[r] = {static_cast<To>(y.logp), static_cast<To>(y.ref_logp),
+                                static_cast<To>(y.length)};
+  }
+  out.score_chosen = static_cast<To>(p.score_chosen);
+  out.score_rejected = static_cast<To>(p.score_rejected);
+  out.label = static_cast<To>(p.label);
+  out.mean_length = static_cast<To>(p.mean_length);
+  return out;
 }
 
 }  // namespace solopo

@@ -24,7 +24,7 @@ struct CPO {
     visit("nll", self.nll, nll_names);
   }
 
-  static constexpr Needs needs = pairwise_needs<rewards::Logp>;
+  static constexpr Needs needs = pairwise_needs<rewards::Logp> | Needs::mean_length;
   SOLOPO_HD constexpr rewards::Logp reward() const noexcept { return {beta}; }
 
   template <class T>

@@ -27,7 +27,7 @@ struct CPOSimPO {
     visit("nll", self.nll, nll_names);
   }
 
-  static constexpr Needs needs = pairwise_needs<rewards::MeanLogp>;
+  static constexpr Needs needs = pairwise_needs<rewards::MeanLogp> | Needs::mean_length;
   SOLOPO_HD constexpr rewards::MeanLogp reward() const noexcept { return {beta}; }
 
   template <class T>

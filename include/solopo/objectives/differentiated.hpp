@@ -34,14 +34,21 @@ struct Differentiated {
 
   template <class T>
   SOLOPO_HD PairLoss<T> operator()(const Pair<T>& p) const noexcept {
-    using D = Dual<T, 4>;
-    const Pair<D> variables{
-        {D::variable(p.chosen.logp, 0), D(p.chosen.ref_logp), D(p.chosen.length)},
-        {D::variable(p.rejected.logp, 1), D(p.rejected.ref_logp), D(p.rejected.length)},
-        {D::variable(p.chosen_long.logp, 2), D(p.chosen_long.ref_logp), D(p.chosen_long.length)},
-        {D::variable(p.rejected_long.logp, 3), D(p.rejected_long.ref_logp), D(p.rejected_long.length)}};
+    using D = Dual<T, role_count>;
+    const auto variable = [](const Response<T>& y, unsigned role) {
+      return Response<D>{D::variable(y.logp, role), D(y.ref_logp), D(y.length)};
+    };
+    const Pair<D> variables{.chosen = variable(p.chosen, 0),
+                            .rejected = variable(p.rejected, 1),
+                            .chosen_long = variable(p.chosen_long, 2),
+                            .rejected_long = variable(p.rejected_long, 3),
+                            .third = variable(p.third, 4),
+                            .score_chosen = D(p.score_chosen),
+                            .score_rejected = D(p.score_rejected),
+                            .label = D(p.label),
+                            .mean_length = D(p.mean_length)};
     const D loss = rule(variables);
-    return {loss.value, loss.slope[0], loss.slope[1], loss.slope[2], loss.slope[3]};
+    return {loss.value, loss.slope[0], loss.slope[1], loss.slope[2], loss.slope[3], loss.slope[4]};
   }
 };
 

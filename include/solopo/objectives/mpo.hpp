@@ -5,7 +5,6 @@
 #include "solopo/objectives/bco_pair.hpp"
 #include "solopo/objectives/dpo.hpp"
 #include "solopo/objectives/pairwise.hpp"
-#include "solopo/objectives/sft.hpp"
 #include "solopo/objectives/sum.hpp"
 #include "solopo/rewards/log_ratio.hpp"
 
@@ -18,6 +17,7 @@ struct MPO {
   float dpo_weight = 0.8f;
   float bco_weight = 0.2f;
   float nll_weight = 1.0f;
+  Nll nll = Nll::per_response;
 
   template <class Self, class Visit>
   static constexpr void each_option(Self& self, Visit&& visit) {
@@ -25,16 +25,16 @@ struct MPO {
     visit("dpo_weight", self.dpo_weight, at_least(0.0f));
     visit("bco_weight", self.bco_weight, at_least(0.0f));
     visit("nll_weight", self.nll_weight, at_least(0.0f));
+    visit("nll", self.nll, nll_names);
   }
 
-  static constexpr Needs needs = pairwise_needs<rewards::LogRatio>;
+  static constexpr Needs needs = pairwise_needs<rewards::LogRatio> | Needs::mean_length;
   SOLOPO_HD constexpr rewards::LogRatio reward() const noexcept { return {beta}; }
 
   template <class T>
   SOLOPO_HD PairLoss<T> operator()(const Pair<T>& p) const noexcept {
-    const Sum<DPO, BCOPair, SFT> sum{
-        {.beta = beta}, dpo_weight, {{.beta = beta}, bco_weight, {{}, nll_weight}}};
-    return sum(p);
+    const Sum<DPO, BCOPair> sum{{.beta = beta}, dpo_weight, {{.beta = beta}, bco_weight}};
+    return with_chosen_nll(sum(p), p, T(nll_weight), nll);
   }
 };
 

@@ -1,6 +1,8 @@
 // What training reports about one pair besides its loss.
 #pragma once
 
+#include <utility>
+
 #include "solopo/core/concepts.hpp"
 
 namespace solopo {
@@ -20,6 +22,14 @@ struct PairMetrics {
   double gap = 0, alignment_loss = 0, reward_short = 0, reward_long = 0;
   // Responses whose reward was clamped to stay finite (ORPO's log-odds).
   int clamped = 0;
+
+  // The only response, read as chosen, is a dispreferred one.
+  void call_it_rejected() noexcept {
+    has_rejected = std::exchange(has_chosen, false);
+    has_rejected_reward = std::exchange(has_chosen_reward, false);
+    logp_rejected = std::exchange(logp_chosen, 0);
+    reward_rejected = std::exchange(reward_chosen, 0);
+  }
 };
 
 // What an objective reads, known when compiling or when the program runs.
@@ -59,19 +69,18 @@ PairMetrics pair_metrics(const O& objective, const Pair<double>& p) {
     if (m.has_rejected) m.logp_rejected = per_token ? p.rejected.logp / p.rejected.length : p.rejected.logp;
     if constexpr (requires { objective.alignment(p); }) {
       const auto a = objective.alignment(p);
-      m.has_alignment = true;
+      m.has_alignment = objective.aligns(p);
       m.gap = a.gap;
       m.alignment_loss = a.loss;
       m.reward_short = a.reward_short;
       m.reward_long = a.reward_long;
     }
     if constexpr (requires { objective.reward().clamped(p.chosen); }) {
-      const auto r = objective.reward();
-      m.clamped = (has(needs, Needs::chosen) && r.clamped(p.chosen)) +
-                  (has(needs, Needs::rejected) && r.clamped(p.rejected)) +
-                  (has(needs, Needs::chosen_long) && r.clamped(p.chosen_long)) +
-                  (has(needs, Needs::rejected_long) && r.clamped(p.rejected_long));
+      for (unsigned r = 0; r < role_count; ++r)
+        m.clamped +=
+            has(needs, response_roles[r].response) && objective.reward().clamped(p.*role_of_pair<double>[r]);
     }
+    if (has(needs, Needs::label) && !(p.label > 0)) m.call_it_rejected();
     return m;
   }
 }

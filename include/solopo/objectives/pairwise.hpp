@@ -58,6 +58,7 @@ SOLOPO_HD PairLoss<T> added(PairLoss<T> g, const PairLoss<T>& h) noexcept {
   g.rejected += h.rejected;
   g.chosen_long += h.chosen_long;
   g.rejected_long += h.rejected_long;
+  g.third += h.third;
   return g;
 }
 
@@ -69,20 +70,24 @@ SOLOPO_HD PairLoss<T> scaled(PairLoss<T> g, T weight) noexcept {
   g.rejected *= weight;
   g.chosen_long *= weight;
   g.rejected_long *= weight;
+  g.third *= weight;
   return g;
 }
 
-// What a response's negative log-likelihood is divided by: its own number of tokens, or nothing.
-enum class Nll { per_response, sum };
-inline constexpr const char* nll_names[] = {"per_response", "sum"};
+// What the chosen response's negative log-likelihood is divided by: its own number of tokens, nothing, or the
+// mean number over the batch, which makes the batch's mean that of all its chosen tokens.
+enum class Nll { per_response, sum, batch_tokens };
+inline constexpr const char* nll_names[] = {"per_response", "sum", "batch_tokens"};
 
 // `g` plus `weight` times the chosen response's negative log-likelihood.
 template <class T>
 SOLOPO_HD PairLoss<T> with_chosen_nll(PairLoss<T> g, const Pair<T>& p, T weight = T(1),
                                       Nll nll = Nll::per_response) noexcept {
-  const bool mean = nll == Nll::per_response;
-  g.loss -= weight * (mean ? p.chosen.logp / p.chosen.length : p.chosen.logp);
-  g.chosen -= mean ? weight / p.chosen.length : weight;
+  T tokens = p.chosen.length;
+  if (nll == Nll::sum) tokens = T(1);
+  if (nll == Nll::batch_tokens && p.mean_length > T(0)) tokens = p.mean_length;
+  g.loss -= weight * (p.chosen.logp / tokens);
+  g.chosen -= weight / tokens;
   return g;
 }
 

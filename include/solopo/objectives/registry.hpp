@@ -13,11 +13,16 @@
 #include "solopo/core/closest_name.hpp"
 #include "solopo/core/error.hpp"
 #include "solopo/core/numeric.hpp"
+#include "solopo/objectives/alpha_dpo.hpp"
 #include "solopo/objectives/alphapo.hpp"
 #include "solopo/objectives/any_objective.hpp"
+#include "solopo/objectives/aot.hpp"
 #include "solopo/objectives/apo_down.hpp"
 #include "solopo/objectives/apo_zero.hpp"
+#include "solopo/objectives/apo_zero_unpaired.hpp"
+#include "solopo/objectives/bco.hpp"
 #include "solopo/objectives/bco_pair.hpp"
+#include "solopo/objectives/beta_dpo.hpp"
 #include "solopo/objectives/cpo.hpp"
 #include "solopo/objectives/cpo_simpo.hpp"
 #include "solopo/objectives/discopop.hpp"
@@ -27,9 +32,12 @@
 #include "solopo/objectives/f_dpo.hpp"
 #include "solopo/objectives/hinge.hpp"
 #include "solopo/objectives/ipo.hpp"
+#include "solopo/objectives/kto.hpp"
+#include "solopo/objectives/logo.hpp"
 #include "solopo/objectives/mpo.hpp"
 #include "solopo/objectives/nca_pair.hpp"
 #include "solopo/objectives/objective_options.hpp"
+#include "solopo/objectives/odpo.hpp"
 #include "solopo/objectives/orpo.hpp"
 #include "solopo/objectives/r_dpo.hpp"
 #include "solopo/objectives/repo.hpp"
@@ -41,6 +49,7 @@
 #include "solopo/objectives/simpo.hpp"
 #include "solopo/objectives/solopo.hpp"
 #include "solopo/objectives/sppo_hard.hpp"
+#include "solopo/objectives/tpo.hpp"
 
 namespace solopo {
 
@@ -53,6 +62,8 @@ struct ObjectiveEntry {
   bool has_reward = false;
   bool needs_long_prompt = false;  // reads responses under the long prompt next to the short one
   bool needs_rejected = true;
+  bool is_coupled = false;  // sees the pairs of a batch together
+  ThirdResponse third = ThirdResponse::none;
   // LongPO: DPO whose policy sees the long prompt and whose reference sees the short one. Whoever feeds the
   // objective does this; the objective itself is DPO.
   bool policy_long_reference_short = false;
@@ -131,6 +142,8 @@ void add(std::vector<ObjectiveEntry>& entries, std::vector<ObjectiveEntry>& solo
                    .needs_reference = needs_reference(O::needs),
                    .has_reward = RewardObjective<O>,
                    .needs_rejected = has(O::needs, Needs::rejected),
+                   .is_coupled = CoupledObjective<O>,
+                   .third = third_of<O>,
                    .make = &configured<O>};
   const O standard{};
   visit_options(standard, Lister{e.options});
@@ -184,6 +197,28 @@ inline std::vector<ObjectiveEntry> entries() {
   add<DPOP>(plain, wrapped, {"dpop", "-ln s(beta (D - lambda max(0, -log-ratio w)))", "2402.13228"});
   add<RPO>(plain, wrapped, {"rpo", "dpo + nll_weight NLL(w)", "2404.19733"});
   add<MPO>(plain, wrapped, {"mpo", "dpo_weight dpo + bco_weight bco-pair + nll_weight NLL(w)", "2411.10442"});
+  add<KTO>(
+      plain, wrapped,
+      {"kto", "label: 1 - s(beta (log-ratio - z)), no label: 1 - s(beta (z - log-ratio))", "2402.01306"});
+  add<APOZeroUnpaired>(
+      plain, wrapped,
+      {"apo-zero-unpaired", "label: 1 - s(beta log-ratio), no label: s(beta log-ratio)", "2408.06266"});
+  add<BCO>(plain, wrapped, {"bco", "label: -ln s(r - delta), no label: -ln s(delta - r)", "2404.04656"});
+  add<AOT>(plain, wrapped,
+           {"aot", "-ln s(beta (sorted (logp w - logp l) - sorted (ref w - ref l)))", "2406.05882"});
+  add<AOTUnpaired>(plain, wrapped,
+                   {"aot-unpaired", "-ln s(beta (sorted log-ratio w - sorted log-ratio l))", "2406.05882"});
+  add<AlphaDPO>(
+      plain, wrapped,
+      {"alpha-dpo", "-ln s(beta (mean logp w - mean logp l - a (mean D - M) / S) - gamma)", "2410.10148"});
+  add<BetaDPO>(plain, wrapped,
+               {"beta-dpo", "-ln s(beta (1 + a (mean of D - M)) D) of the kept pairs", "2407.08639"});
+  add<ODPO>(plain, wrapped, {"odpo", "-ln s(beta D - a ln(score w - score l))", "2402.10571"});
+  add<TPO>(plain, wrapped,
+           {"tpo", "-ln s(beta (logp w - logp l) - gamma) + nll_weight NLL(reference)", "2405.16681"});
+  add<LOGO>(
+      plain, wrapped,
+      {"logo", "-ln s(beta (mean logp w - average mean logp l) - gamma) + nll_weight NLL(w)", "2410.18533"});
   add<SFT>(plain, wrapped, {"sft", "-mean logp w", ""});
   ObjectiveEntry longpo = plain.front();
   longpo.name = "longpo";
@@ -248,6 +283,16 @@ inline void check_option(const ObjectiveOption& option, const OptionValue& value
                       "no objective is called '" + printable(name) + "'" + suggestion(name, names));
 }
 
+// The fields of a record that an objective reads besides its prompts, for help texts.
+[[nodiscard]] inline std::string record_fields(const ObjectiveEntry& entry) {
+  if (has(entry.needs, Needs::label)) return "completion, label";
+  std::string out = entry.needs_rejected ? "chosen, rejected" : "chosen";
+  if (has(entry.needs, Needs::scores)) out += ", score_chosen, score_rejected";
+  if (entry.third == ThirdResponse::reference) out += ", reference";
+  if (entry.third == ThirdResponse::second_rejected) out += ", rejected_2";
+  return out;
+}
+
 // What an option means, for help texts; empty for a name that no objective has.
 [[nodiscard]] inline std::string_view describe_option(std::string_view name) {
   struct Text {
@@ -255,25 +300,33 @@ inline void check_option(const ObjectiveOption& option, const OptionValue& value
   };
   static constexpr Text texts[] = {
       {"alpha", "weight of short-to-long alignment"},
+      {"batch_weight", "how far beta follows the batch's margins"},
       {"bco_weight", "weight of the binary classifier term"},
       {"beta", "scale of the reward"},
       {"delta", "shift of the reward"},
+      {"desirable_weight", "weight of records labelled desirable"},
       {"distance", "of the alignment: absolute, squared or huber"},
       {"divergence", "from the reference: reverse_kl, forward_kl, js or alpha"},
       {"divergence_alpha", "order of the alpha divergence"},
       {"dpo_weight", "weight of the preference term"},
       {"gamma", "margin the rewards should keep, absolute"},
       {"huber_delta", "where the huber distance turns linear"},
+      {"keep", "share of a batch's pairs that is kept"},
       {"label_smoothing", "share of flipped labels assumed"},
       {"lambda", "weight of the odds ratio, or of the penalty"},
       {"length_weight", "weight of the difference in length"},
-      {"nll", "divide the NLL by the response's length or not: per_response, sum"},
+      {"margin_alpha", "weight of the drift from the reference in the margin"},
+      {"nll", "divide the NLL by the response's tokens, not at all, or by the batch's mean"},
       {"nll_weight", "weight of the chosen response's NLL"},
       {"normalise", "log-ratios by length: mean, or sum"},
+      {"offset", "of the scores: log_difference, difference or log_ratio"},
+      {"offset_weight", "weight of the scores' margin"},
+      {"reference_point", "log-ratio from which a response counts as improved"},
       {"reward_alpha", "shape of the reward; 0: logarithmic"},
       {"scope", "align the chosen response, or both"},
       {"stop_short_gradient", "no gradient of the alignment to the short side"},
       {"tau", "temperature of the blend"},
+      {"undesirable_weight", "weight of records labelled undesirable"},
   };
   for (const Text& t : texts) {
     if (t.name == name) return t.text;

@@ -24,7 +24,7 @@ struct RPO {
     visit("nll", self.nll, nll_names);
   }
 
-  static constexpr Needs needs = pairwise_needs<rewards::LogRatio>;
+  static constexpr Needs needs = pairwise_needs<rewards::LogRatio> | Needs::mean_length;
   SOLOPO_HD constexpr rewards::LogRatio reward() const noexcept { return {beta}; }
 
   template <class T>

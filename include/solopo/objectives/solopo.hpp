@@ -1,6 +1,8 @@
 // SoLoPO: a preference objective on the short prompt plus short-to-long reward alignment (SoLo-RA).
 #pragma once
 
+#include <cstddef>
+#include <span>
 #include <utility>
 
 #include "solopo/alignment/distance.hpp"
@@ -41,10 +43,15 @@ struct SoLoPO {
 
   using Reward = decltype(std::declval<const Base&>().reward());
 
+  // Of records with one response, AlignChosen aligns the desirable ones and AlignBoth all.
+  static constexpr bool labelled = has(Base::needs, Needs::label);
+  static constexpr bool aligns_rejected = Scope::rejected && !labelled;
   static constexpr Needs needs =
       Base::needs | needs_of_responses(Needs::chosen | Needs::chosen_long, Reward::reads_reference) |
-      (Scope::rejected ? needs_of_responses(Needs::rejected | Needs::rejected_long, Reward::reads_reference)
+      (aligns_rejected ? needs_of_responses(Needs::rejected | Needs::rejected_long, Reward::reads_reference)
                        : Needs::none);
+  static constexpr ThirdResponse third = third_of<Base>;
+  using State = StateOf<Base>;
   SOLOPO_HD constexpr Reward reward() const noexcept { return base.reward(); }
   SOLOPO_HD constexpr auto logged_reward() const noexcept requires requires(const Base& b) {
     b.logged_reward();
@@ -52,11 +59,28 @@ struct SoLoPO {
   { return base.logged_reward(); }
 
   template <class T>
-  SOLOPO_HD PairLoss<T> operator()(const Pair<T>& p) const noexcept {
+  SOLOPO_HD PairLoss<T> operator()(const Pair<T>& p) const noexcept requires PreferenceObjective<Base> {
     PairLoss<T> g = base(p);
-    align(p.chosen, p.chosen_long, g.loss, g.chosen, g.chosen_long);
-    if constexpr (Scope::rejected) align(p.rejected, p.rejected_long, g.loss, g.rejected, g.rejected_long);
+    align(p, g);
     return g;
+  }
+
+  // Of a base that couples the pairs of a batch; the alignment is each pair's own.
+  template <class T>
+  State advanced(const State& state, std::span<const Pair<T>> pairs) const requires CoupledObjective<Base> {
+    return base.advanced(state, pairs);
+  }
+  template <class T>
+  void losses(std::span<const Pair<T>> pairs, const State& state,
+              std::span<PairLoss<T>> out) const requires CoupledObjective<Base> {
+    base.losses(pairs, state, out);
+    for (std::size_t i = 0; i < pairs.size(); ++i) align(pairs[i], out[i]);
+  }
+
+  // Whether this pair's alignment counts.
+  template <class T>
+  SOLOPO_HD constexpr bool aligns(const Pair<T>& p) const noexcept {
+    return !labelled || Scope::rejected || p.label > T(0);
   }
 
   template <class T>
@@ -67,12 +91,19 @@ struct SoLoPO {
     a.reward_long = r.value(p.chosen_long);
     a.gap = exact_difference(a.reward_short, a.reward_long);
     a.loss = distance.value(a.gap);
-    if constexpr (Scope::rejected)
+    if constexpr (aligns_rejected)
       a.loss += distance.value(exact_difference(r.value(p.rejected), r.value(p.rejected_long)));
     return a;
   }
 
  private:
+  template <class T>
+  SOLOPO_HD void align(const Pair<T>& p, PairLoss<T>& g) const noexcept {
+    if (!aligns(p)) return;
+    align(p.chosen, p.chosen_long, g.loss, g.chosen, g.chosen_long);
+    if constexpr (aligns_rejected) align(p.rejected, p.rejected_long, g.loss, g.rejected, g.rejected_long);
+  }
+
   // Adds alpha s(d), d = r(brief) - r(lengthy), to loss and its derivatives to those of the two responses.
   template <class T>
   SOLOPO_HD void align(const Response<T>& brief, const Response<T>& lengthy, T& loss, T& d_brief,

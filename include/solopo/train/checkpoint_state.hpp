@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "solopo/core/error.hpp"
 #include "solopo/io/json.hpp"
@@ -21,6 +23,7 @@ struct TrainState {
   std::int64_t best_step = -1;   // of the lowest evaluation loss, -1: none yet
   double best_loss = 0;
   ClosingWatch::State watch{};
+  std::vector<std::pair<std::string, double>> objective{};  // what it carries from batch to batch, by name
 };
 
 struct Checkpoint {
@@ -41,11 +44,14 @@ inline constexpr const char* optimizer_name = "optimizer.safetensors";
 }
 
 inline io::Json state_json(const TrainState& s) {
+  io::Json objective = io::Json::object();
+  for (const auto& [name, value] : s.objective) objective[name] = value;
   return {{"step", s.step},
           {"num_tokens", s.num_tokens},
           {"seconds", s.seconds},
           {"best_step", s.best_step},
           {"best_loss", s.best_loss},
+          {"objective", objective},
           {"watch",
            {{"steps", s.watch.steps},
             {"gap", s.watch.gap},
@@ -57,6 +63,9 @@ inline io::Json state_json(const TrainState& s) {
 
 inline TrainState state_from(const io::Json& j) {
   const io::Json& w = j.at("watch");
+  std::vector<std::pair<std::string, double>> objective;
+  for (const auto& [name, value] : j.at("objective").items())
+    objective.emplace_back(name, value.get<double>());
   return {.step = j.at("step").get<std::int64_t>(),
           .num_tokens = j.at("num_tokens").get<std::uint64_t>(),
           .seconds = j.at("seconds").get<double>(),
@@ -67,7 +76,8 @@ inline TrainState state_from(const io::Json& j) {
                     .short_side = w.at("short_side").get<double>(),
                     .widest_gap = w.at("widest_gap").get<double>(),
                     .short_at_widest = w.at("short_at_widest").get<double>(),
-                    .warned = w.at("warned").get<bool>()}};
+                    .warned = w.at("warned").get<bool>()},
+          .objective = std::move(objective)};
 }
 
 // The manifest's own checksum covers all its other members.

@@ -20,27 +20,25 @@ struct CollateOptions {
 
 struct Collated {
   PackedSequences sequences;
-  // Index among the model's log-probabilities of chosen, rejected, chosen_long, rejected_long; -1: not
-  // needed.
-  std::array<std::int32_t, 4> responses = {-1, -1, -1, -1};
+  // Index among the model's log-probabilities of each role, in the order of response_roles; -1: not needed.
+  std::array<std::int32_t, role_count> responses;
 };
 
 // Throws ArgumentError when a prompt or response that is needed is empty.
 [[nodiscard]] inline Collated collate(const PreferenceRecord& record, const CollateOptions& options,
                                       Side side) {
   using Ids = std::span<const std::int32_t>;
-  const auto roles = static_cast<unsigned>(roles_on(options.needs, side));
+  const Needs needed = roles_on(options.needs, side);
   Collated out;
-  const auto append = [&](Ids prompt, unsigned first_role) {
+  out.responses.fill(-1);
+  const auto append = [&](Ids prompt, Needs group) {
     std::vector<Ids> responses;
     std::vector<unsigned> places;
-    if ((roles >> first_role & 1u) != 0) {
-      responses.push_back(record.chosen);
-      places.push_back(first_role);
-    }
-    if ((roles >> first_role & 2u) != 0) {
-      responses.push_back(record.rejected);
-      places.push_back(first_role + 1);
+    for (unsigned r = 0; r < role_count; ++r) {
+      const Needs role = response_roles[r].response;
+      if (!has(needed & group, role)) continue;
+      responses.push_back(response_of(record, role));
+      places.push_back(r);
     }
     if (options.share_prefix && responses.size() > 1) {
       const std::vector<std::int32_t> indices = out.sequences.append_shared(prompt, responses);
@@ -51,8 +49,8 @@ struct Collated {
       }
     }
   };
-  append(pair_reads_long(options.context, side) ? record.prompt_long : record.prompt, 0);
-  append(record.prompt_long, 2);
+  append(pair_reads_long(options.context, side) ? record.prompt_long : record.prompt, short_roles);
+  append(record.prompt_long, long_roles);
   return out;
 }
 

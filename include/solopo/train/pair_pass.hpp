@@ -2,7 +2,6 @@
 // response on the way down, a derivative for each on the way up.
 #pragma once
 
-#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -10,9 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "solopo/backends/batch_loss.hpp"
 #include "solopo/core/error.hpp"
-#include "solopo/objectives/any_objective.hpp"
+#include "solopo/core/response.hpp"
 #include "solopo/train/collate.hpp"
 #include "solopo/train/policy_model.hpp"
 #include "solopo/train/reference_logps.hpp"
@@ -25,47 +23,42 @@ struct TrainData {
   const ReferenceLogps* reference = nullptr;  // unset when the objective needs none
 };
 
+// One record as its objective sees it.
 struct PairPass {
-  BatchMetrics metrics;  // of this one record
+  Pair<float> pair;
   std::size_t rows = 0;  // tokens that went through the model
 };
 
 namespace pair_pass_detail {
 
-using PairVectors = PairBatch<std::vector<float>>;
-
-inline std::array<ResponseBatch<std::vector<float>>*, 4> roles_of(PairVectors& pair) {
-  return {&pair.chosen, &pair.rejected, &pair.chosen_long, &pair.rejected_long};
-}
-
 // Throws NonFiniteError naming record and role.
-inline PairVectors gather(const Collated& batch, const std::vector<float>& logps, const TrainData& data,
-                          std::size_t index) {
+inline Pair<float> gather(const Collated& batch, const std::vector<float>& logps, const TrainData& data,
+                          std::size_t index, float mean_length) {
   const PreferenceRecord& record = data.records[index];
-  PairVectors pair;
-  const auto roles = roles_of(pair);
-  for (std::size_t r = 0; r < 4; ++r) {
+  Pair<float> pair;
+  for (unsigned r = 0; r < role_count; ++r) {
+    const ResponseRole& role = response_roles[r];
+    Response<float>& y = pair.*role_of_pair<float>[r];
     if (batch.responses[r] >= 0) {
-      const float logp = logps[static_cast<std::size_t>(batch.responses[r])];
-      if (!std::isfinite(logp)) {
-        throw NonFiniteError("log-probability of " + std::string(role_names[r]) + " of record '" +
-                             printable(record.id) + "' is " + std::to_string(logp));
+      y.logp = logps[static_cast<std::size_t>(batch.responses[r])];
+      if (!std::isfinite(y.logp)) {
+        throw NonFiniteError("log-probability of " + std::string(role.name) + " of record '" +
+                             printable(record.id) + "' is " + std::to_string(y.logp));
       }
-      const std::vector<std::int32_t>& response = r % 2 == 0 ? record.chosen : record.rejected;
-      roles[r]->logp = {logp};
-      roles[r]->length = {static_cast<float>(response.size())};
+      y.length = static_cast<float>(response_of(record, role.response).size());
     }
-    if (data.reference && !data.reference->roles[r].empty())
-      roles[r]->ref_logp = {data.reference->roles[r][index]};
+    if (data.reference && !data.reference->roles[r].empty()) y.ref_logp = data.reference->roles[r][index];
   }
+  pair.score_chosen = record.score_chosen;
+  pair.score_rejected = record.score_rejected;
+  pair.label = record.label;
+  pair.mean_length = mean_length;
   return pair;
 }
 
-inline void require_finite(const BatchLoss<std::vector<float>>& loss, const PreferenceRecord& record) {
+inline void require_finite(const PairLoss<float>& loss, const PreferenceRecord& record) {
   bool finite = std::isfinite(loss.loss);
-  for (const auto* role : {&loss.chosen, &loss.rejected, &loss.chosen_long, &loss.rejected_long}) {
-    for (const float derivative : *role) finite = finite && std::isfinite(derivative);
-  }
+  for (const auto derivative : role_of_loss<float>) finite = finite && std::isfinite(loss.*derivative);
   if (!finite) {
     throw NonFiniteError("the loss of record '" + printable(record.id) +
                          "' or its derivative is not finite (loss " + std::to_string(loss.loss) + ")");
@@ -74,37 +67,33 @@ inline void require_finite(const BatchLoss<std::vector<float>>& loss, const Pref
 
 }  // namespace pair_pass_detail
 
-// Forward only. Throws NonFiniteError naming the record.
+// Forward only. `mean_length` goes into the pair. Throws NonFiniteError naming the record.
 template <PolicyModel Model>
-[[nodiscard]] PairPass evaluate_pair(Model& model, const AnyObjective& objective, const TrainData& data,
-                                     std::size_t index, const CollateOptions& options) {
+[[nodiscard]] PairPass score_pair(Model& model, const TrainData& data, std::size_t index,
+                                  const CollateOptions& options, float mean_length) {
   const Collated batch = collate(data.records[index], options, Side::policy);
   const std::vector<float> logps = model.response_logps(batch.sequences);
-  const auto loss = batch_loss(objective, pair_pass_detail::gather(batch, logps, data, index));
-  pair_pass_detail::require_finite(loss, data.records[index]);
-  return {loss.metrics, batch.sequences.tokens.size()};
+  return {pair_pass_detail::gather(batch, logps, data, index, mean_length), batch.sequences.tokens.size()};
 }
 
-// Forward and backward: adds to `gradients` the record's share of the gradient of the mean loss over `count`
-// records. Throws NonFiniteError naming the record, before it adds anything.
-template <PolicyModel Model>
-PairPass accumulate_pair(Model& model, const AnyObjective& objective, const TrainData& data,
-                         std::size_t index, const CollateOptions& options, std::size_t count,
-                         std::span<float> gradients) {
+// Forward and backward: adds to `gradients` `share` times the gradient of the loss that loss_of(pair) gives.
+// Throws NonFiniteError naming the record, before it adds anything.
+template <PolicyModel Model, class LossOf>
+PairPass backpropagate_pair(Model& model, const TrainData& data, std::size_t index,
+                            const CollateOptions& options, float mean_length, float share,
+                            std::span<float> gradients, LossOf&& loss_of) {
   const Collated batch = collate(data.records[index], options, Side::policy);
   const std::vector<float> logps = model.forward(batch.sequences);
-  const auto loss = batch_loss(objective, pair_pass_detail::gather(batch, logps, data, index), count);
+  const Pair<float> pair = pair_pass_detail::gather(batch, logps, data, index, mean_length);
+  const PairLoss<float> loss = loss_of(pair);
   pair_pass_detail::require_finite(loss, data.records[index]);
-  const std::array<const std::vector<float>*, 4> derivatives = {&loss.chosen, &loss.rejected,
-                                                                &loss.chosen_long, &loss.rejected_long};
   std::vector<float> dlogps(static_cast<std::size_t>(batch.sequences.responses));
-  for (std::size_t r = 0; r < 4; ++r) {
-    if (batch.responses[r] >= 0 && !derivatives[r]->empty()) {
-      dlogps[static_cast<std::size_t>(batch.responses[r])] = derivatives[r]->front();
-    }
+  for (unsigned r = 0; r < role_count; ++r) {
+    if (batch.responses[r] >= 0)
+      dlogps[static_cast<std::size_t>(batch.responses[r])] = loss.*role_of_loss<float>[r] * share;
   }
   model.backward(dlogps, gradients);
-  return {loss.metrics, batch.sequences.tokens.size()};
+  return {pair, batch.sequences.tokens.size()};
 }
 
 }  // namespace solopo

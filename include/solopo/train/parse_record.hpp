@@ -19,6 +19,9 @@ struct RecordText {
   std::optional<PromptText> prompt, prompt_long;
   std::string chosen;
   std::optional<std::string> rejected;
+  std::optional<std::string> third;  // what it is, see ThirdResponse
+  std::optional<double> score_chosen, score_rejected;
+  std::optional<bool> label;  // of a record with one response, which is `chosen`: whether it is desirable
   bool chosen_finished = true, rejected_finished = true;  // false: cut in sampling
   std::string question;                                   // empty: not told
   SampledFrom sampled_from = SampledFrom::unknown;
@@ -90,8 +93,48 @@ inline void read_truth(const io::Json& line, std::string_view field, bool& out) 
   out = found->get<bool>();
 }
 
+inline std::optional<double> score_of(const io::Json& line, std::string_view field) {
+  const auto found = line.find(field);
+  if (found == line.end()) return std::nullopt;
+  if (!found->is_number()) bad(field, "must be a number");
+  return found->get<double>();
+}
+
+// The field that holds the third response; empty when records do not hold it.
+[[nodiscard]] constexpr std::string_view third_field(ThirdResponse third) noexcept {
+  if (third == ThirdResponse::reference) return "reference";
+  return third == ThirdResponse::second_rejected ? "rejected_2" : "";
+}
+
+// The responses: chosen and rejected, or the one completion of a labelled record.
+inline void parse_responses(const io::Json& line, RecordText& out) {
+  if (line.contains("completion")) {
+    if (line.contains("chosen")) bad("completion", "stands beside chosen; give one of them");
+    if (!line.contains("label")) bad("label", "is missing; a record with a completion needs it");
+    out.chosen = response_of(line["completion"], "completion");
+    bool label = true;
+    read_truth(line, "label", label);
+    out.label = label;
+    return;
+  }
+  if (!line.contains("chosen")) bad("chosen", "is missing");
+  out.chosen = response_of(line["chosen"], "chosen");
+  if (line.contains("rejected")) out.rejected = response_of(line["rejected"], "rejected");
+}
+
+// What an objective reads besides prompts and the two responses; whatever it does not read may be anything.
+inline void parse_extras(const io::Json& line, Needs needs, ThirdResponse third, RecordText& out) {
+  if (has(needs, Needs::scores)) {
+    out.score_chosen = score_of(line, "score_chosen");
+    out.score_rejected = score_of(line, "score_rejected");
+  }
+  const std::string_view field = third_field(third);
+  if (!field.empty() && line.contains(field)) out.third = response_of(line[std::string(field)], field);
+}
+
 // Throws Fault.
-inline RecordText parse(const io::Json& line, std::uint64_t number) {
+inline RecordText parse(const io::Json& line, std::uint64_t number, Needs needs = Needs::none,
+                        ThirdResponse third = ThirdResponse::none) {
   if (!line.is_object()) bad("", "a line must be a JSON object");
   RecordText out;
   if (const auto id = line.find("id"); id != line.end()) {
@@ -106,9 +149,8 @@ inline RecordText parse(const io::Json& line, std::uint64_t number) {
   if (theirs) out.prompt = prompt_of(line["prompt"], "prompt");
   if (line.contains("prompt_long")) out.prompt_long = prompt_of(line["prompt_long"], "prompt_long");
   if (!out.prompt && !out.prompt_long) bad("prompt", "is missing (prompt_short, prompt_long or prompt)");
-  if (!line.contains("chosen")) bad("chosen", "is missing");
-  out.chosen = response_of(line["chosen"], "chosen");
-  if (line.contains("rejected")) out.rejected = response_of(line["rejected"], "rejected");
+  parse_responses(line, out);
+  parse_extras(line, needs, third, out);
   if (line.contains("question")) out.question = text_of(line["question"], "question");
   if (const auto from = line.find("sampled_from"); from != line.end()) {
     const std::string& name = text_of(*from, "sampled_from");

@@ -1,6 +1,8 @@
 // Preference records from JSONL: ours ({"id", "prompt_short", "prompt_long", "chosen", "rejected",
-// "sampled_from"}) and TRL's ({"prompt", "chosen", "rejected"}), each prompt a string or a list of messages.
-// "chosen_finished": false and "rejected_finished": false mark responses that were cut in sampling.
+// "sampled_from"}) and TRL's ({"prompt", "chosen", "rejected"} or {"prompt", "completion", "label"}), each
+// prompt a string or a list of messages. Some objectives read "score_chosen" and "score_rejected",
+// "reference" or "rejected_2" besides. One that reads labels takes a record of two responses as two records
+// of one. "chosen_finished": false and "rejected_finished": false mark responses that were cut in sampling.
 #pragma once
 
 #include <algorithm>
@@ -38,6 +40,7 @@ enum class TooLong {
 
 struct RecordOptions {
   Needs needs = Needs::none;  // of the objective; a prompt or response that it does not read is not encoded
+  ThirdResponse third = ThirdResponse::none;  // of the objective
   TrainContext context = TrainContext::short_prompt;
   std::size_t max_length = 0;  // tokens of prompt and longest response, 0: any
   TooLong too_long = TooLong::refuse;
@@ -50,6 +53,7 @@ struct RecordOptions {
 struct RecordCounts {
   std::size_t lines = 0;  // not blank
   std::size_t kept = 0;
+  std::size_t split = 0;        // lines of two responses that were read as two records
   std::size_t bad = 0;          // unreadable, within max_bad
   std::size_t equal = 0;        // dropped: chosen equals rejected as text or as ids
   std::size_t too_long = 0;     // dropped: do not fit (rule drop)
@@ -77,9 +81,24 @@ inline void check_record_fits_context(const RecordText& record, const RecordOpti
     throw DataError("context", std::move(position), reason);
   };
   const std::string context(train_context_name(options.context));
-  if (!record.rejected &&
-      static_cast<unsigned>(options.needs & (Needs::rejected | Needs::rejected_long)) != 0) {
+  if (record.label && !has(options.needs, Needs::label)) {
+    refuse("label", "belongs to records with one response; the objective reads no label (kto and bco do)");
+  }
+  if (!record.label && has(options.needs, Needs::label)) {
+    refuse("label", "is missing, and so is a rejected response; the objective reads either");
+  }
+  if (!record.rejected && has_any(options.needs, Needs::rejected | Needs::rejected_long)) {
     refuse("rejected", "is missing, and the objective reads it");
+  }
+  if (has(options.needs, Needs::scores)) {
+    if (!record.score_chosen) refuse("score_chosen", "is missing, and the objective reads it");
+    if (!record.score_rejected) refuse("score_rejected", "is missing, and the objective reads it");
+    if (!(*record.score_chosen > *record.score_rejected))
+      refuse("score_chosen", "is not above score_rejected; the chosen response must be the better one");
+  }
+  if (const std::string_view field = record_detail::third_field(options.third);
+      !field.empty() && !record.third) {
+    refuse(field, "is missing, and the objective reads it");
   }
   if (!record.prompt && reads_prompt(options.needs, options.context, false)) {
     refuse("prompt_short", "is missing, and the objective reads it with --context " + context);
@@ -108,24 +127,27 @@ class RecordBuilder {
   // Nothing when the record is dropped. Throws DataError ("context", "too_long", "record").
   [[nodiscard]] std::optional<PreferenceRecord> build(const RecordText& source, const FilePosition& where) {
     check_record_fits_context(source, options_, where);
-    constexpr Needs both = Needs::rejected | Needs::rejected_long;
-    const bool reads_rejected = static_cast<unsigned>(options_.needs & both) != 0;
+    const bool reads_rejected = has_any(options_.needs, Needs::rejected | Needs::rejected_long);
     PreferenceRecord out{.id = source.id,
                          .prompt = {},
                          .prompt_long = {},
                          .chosen = encoder_.response(source.chosen, source.chosen_finished),
                          .rejected = {},
+                         .third = {},
+                         .score_chosen = static_cast<float>(source.score_chosen.value_or(0)),
+                         .score_rejected = static_cast<float>(source.score_rejected.value_or(0)),
+                         .label = source.label.value_or(false) ? 1.0f : 0.0f,
                          .sampled_from = source.sampled_from,
                          .gold_chosen = source.gold_chosen};
     if (reads_rejected) {
       out.rejected = encoder_.response(*source.rejected, source.rejected_finished);
       if (!options_.keep_equal && (source.chosen == *source.rejected || out.chosen == out.rejected)) {
-        ++counts_.equal;
-        note(where, "chosen equals rejected");
+        drop_equal(where);
         return std::nullopt;
       }
     }
-    const std::size_t response = std::max(out.chosen.size(), out.rejected.size());
+    if (source.third) out.third = encoder_.response(*source.third);
+    const std::size_t response = std::max({out.chosen.size(), out.rejected.size(), out.third.size()});
     bool cut = false, merges = false;
     const auto encode = [&](const std::optional<PromptText>& prompt, std::vector<std::int32_t>& ids,
                             std::string_view field) {
@@ -151,6 +173,28 @@ class RecordBuilder {
     return out;
   }
 
+  // The records that a line stands for: itself, or where the objective reads labels one for each response.
+  // None when it is dropped.
+  [[nodiscard]] std::vector<RecordText> records_of(RecordText line, const FilePosition& where) {
+    if (!has(options_.needs, Needs::label) || line.label || !line.rejected) return {std::move(line)};
+    if (!options_.keep_equal && line.chosen == *line.rejected) {
+      drop_equal(where);
+      return {};
+    }
+    ++counts_.split;
+    RecordText desirable = line, undesirable = std::move(line);
+    undesirable.chosen = *undesirable.rejected;
+    undesirable.chosen_finished = undesirable.rejected_finished;
+    undesirable.gold_chosen = false;
+    desirable.id += " chosen";
+    undesirable.id += " rejected";
+    desirable.label = true;
+    undesirable.label = false;
+    desirable.rejected.reset();
+    undesirable.rejected.reset();
+    return {std::move(desirable), std::move(undesirable)};
+  }
+
   void note(const FilePosition& where, const std::string& reason) {
     if (notes_.size() < 20) notes_.push_back(where.describe() + ": " + reason);
   }
@@ -159,6 +203,11 @@ class RecordBuilder {
   [[nodiscard]] std::vector<std::string>& notes() noexcept { return notes_; }
 
  private:
+  void drop_equal(const FilePosition& where) {
+    ++counts_.equal;
+    note(where, "chosen equals rejected");
+  }
+
   // Applies the rule for records that are too long; false: dropped.
   bool shorten(const PromptText& prompt, std::string_view question, std::size_t response,
                const FilePosition& where, std::string_view field, std::vector<std::int32_t>& ids, bool& cut) {
@@ -196,6 +245,26 @@ class RecordBuilder {
   std::vector<std::string> notes_;
 };
 
+// Gives every record as its third response the answer of the next record in the file, the first after the
+// last, that has another prompt and fits. Throws DataError when a record has no such neighbour.
+inline void give_unmatched(std::vector<PreferenceRecord>& records, std::size_t max_length,
+                           const std::filesystem::path& path) {
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    PreferenceRecord& record = records[i];
+    const std::size_t prompt = std::max(record.prompt.size(), record.prompt_long.size());
+    for (std::size_t step = 1; step < records.size() && record.third.empty(); ++step) {
+      const PreferenceRecord& other = records[(i + step) % records.size()];
+      if (other.prompt == record.prompt && other.prompt_long == record.prompt_long) continue;
+      if (max_length == 0 || prompt + other.chosen.size() <= max_length) record.third = other.chosen;
+    }
+    if (record.third.empty()) {
+      throw DataError("unmatched", {.file = path.string(), .field = {}},
+                      "no other record's answer fits the prompt of record '" + printable(record.id) +
+                          "'; the objective scores each prompt with another prompt's answer");
+    }
+  }
+}
+
 // Reads a whole file. Throws DataError with file, line and field past max_bad unreadable lines, for a record
 // that does not fit the objective, for one that is too long under the rule refuse, and when no record is
 // left.
@@ -208,11 +277,13 @@ class RecordBuilder {
     const FilePosition where{.file = path.string(), .line = line->line, .field = {}};
     ++builder.counts().lines;
     try {
-      std::optional<PreferenceRecord> record =
-          builder.build(record_detail::parse(line->value, line->line), where);
-      if (!record) continue;
-      out.records.push_back(std::move(*record));
-      if (options.read_extra) out.lines.push_back(std::move(line->value));
+      RecordText text = record_detail::parse(line->value, line->line, options.needs, options.third);
+      for (const RecordText& one : builder.records_of(std::move(text), where)) {
+        std::optional<PreferenceRecord> record = builder.build(one, where);
+        if (!record) continue;
+        out.records.push_back(std::move(*record));
+        if (options.read_extra) out.lines.push_back(line->value);
+      }
     } catch (const record_detail::Fault& fault) {
       reader.reject(line->line, "record", fault.field, fault.reason);
     }
@@ -228,6 +299,7 @@ class RecordBuilder {
     throw DataError("no_records", {.file = path.string(), .field = {}},
                     "none of " + std::to_string(out.counts.lines) + " records is left" + first);
   }
+  if (options.third == ThirdResponse::unmatched) give_unmatched(out.records, options.max_length, path);
   return out;
 }
 

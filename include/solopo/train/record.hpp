@@ -1,4 +1,4 @@
-// A preference record as training reads it: token ids of up to two prompts and two responses; and which
+// A preference record as training reads it: token ids of up to two prompts and three responses; and which
 // prompt each role of an objective is computed under.
 #pragma once
 
@@ -21,12 +21,22 @@ struct PreferenceRecord {
   std::vector<std::int32_t> prompt_long;  // empty when no role reads it
   std::vector<std::int32_t> chosen;       // ends with the end-of-turn token unless it was cut in sampling
   std::vector<std::int32_t> rejected;     // the same; empty when no role reads it
+  std::vector<std::int32_t> third;        // see ThirdResponse; empty when no role reads it
+  float score_chosen = 0, score_rejected = 0;
+  float label = 0;  // above 0: chosen is desirable, else it is not; of records with one response
   SampledFrom sampled_from = SampledFrom::unknown;
   bool gold_chosen = false;  // chosen is the data set's answer, not a sample
 };
 
-// Which prompt feeds the roles chosen and rejected (arXiv 2505.11166, section 4: the baselines). The roles
-// chosen_long and rejected_long read the long prompt always.
+// The response that a role computes.
+[[nodiscard]] inline const std::vector<std::int32_t>& response_of(const PreferenceRecord& record,
+                                                                  Needs role) noexcept {
+  if (role == Needs::third) return record.third;
+  return has_any(role, Needs::chosen | Needs::chosen_long) ? record.chosen : record.rejected;
+}
+
+// Which prompt feeds the roles chosen, rejected and third (arXiv 2505.11166, section 4: the baselines). The
+// roles chosen_long and rejected_long read the long prompt always.
 //                                     policy   reference
 enum class TrainContext {
   short_prompt,  // Short-PO and SoLoPO  short    short
@@ -59,7 +69,7 @@ enum class TrainContext {
 
 enum class Side { policy, reference };
 
-// Whether chosen and rejected are computed under the long prompt.
+// Whether chosen, rejected and third are computed under the long prompt.
 [[nodiscard]] constexpr bool pair_reads_long(TrainContext context, Side side) noexcept {
   switch (context) {
     case TrainContext::short_prompt:
@@ -73,22 +83,24 @@ enum class Side { policy, reference };
   return true;
 }
 
-// The four roles whose forwards must run on a side: bits chosen ... rejected_long, also for the reference.
-// Where the reference runs at all it runs every role of the policy, in the same layout: the same arithmetic,
-// so that an untrained policy and its reference agree to the last bit.
+inline constexpr Needs long_roles = Needs::chosen_long | Needs::rejected_long;
+inline constexpr Needs short_roles = Needs::chosen | Needs::rejected | Needs::third;
+
+// The roles whose forwards must run on a side: bits chosen ... third, also for the reference. Where the
+// reference runs at all it runs every role of the policy, in the same layout: the same arithmetic, so that
+// an untrained policy and its reference agree to the last bit.
 [[nodiscard]] constexpr Needs roles_on(Needs needs, Side side) noexcept {
-  const auto bits = static_cast<unsigned>(needs);
-  const unsigned policy = bits & 15u, reference = (bits >> 4) & 15u;
-  if (side == Side::policy) return static_cast<Needs>(policy);
-  return static_cast<Needs>(reference == 0 ? 0u : (reference | policy));
+  const Needs policy = responses_of(needs);
+  if (side == Side::policy) return policy;
+  return needs_reference(needs) ? referenced(needs) | policy : Needs::none;
 }
 
 // Whether any role on any side reads the short or the long prompt.
 [[nodiscard]] constexpr bool reads_prompt(Needs needs, TrainContext context, bool long_prompt) noexcept {
   for (const Side side : {Side::policy, Side::reference}) {
-    const auto roles = static_cast<unsigned>(roles_on(needs, side));
-    if ((roles & 3u) != 0 && pair_reads_long(context, side) == long_prompt) return true;
-    if ((roles & 12u) != 0 && long_prompt) return true;
+    const Needs roles = roles_on(needs, side);
+    if (has_any(roles, short_roles) && pair_reads_long(context, side) == long_prompt) return true;
+    if (has_any(roles, long_roles) && long_prompt) return true;
   }
   return false;
 }

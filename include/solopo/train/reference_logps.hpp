@@ -23,14 +23,11 @@
 
 namespace solopo {
 
-// Summed log-probabilities [nats] of chosen, rejected, chosen_long, rejected_long for each record; a role
-// that the reference does not run is empty.
+// Summed log-probabilities [nats] for each role, in the order of response_roles, and each record; a role that
+// the reference does not run is empty.
 struct ReferenceLogps {
-  std::array<std::vector<float>, 4> roles;
+  std::array<std::vector<float>, role_count> roles;
 };
-
-inline constexpr std::array<const char*, 4> role_names = {"chosen", "rejected", "chosen_long",
-                                                          "rejected_long"};
 
 // Runs the model over all records, one a forward. `progress(done, all)` returns false to stop; then nothing
 // comes back. Throws NonFiniteError naming the record.
@@ -39,18 +36,17 @@ template <PolicyModel Model>
     Model& model, std::span<const PreferenceRecord> records, const CollateOptions& options,
     const std::function<bool(std::size_t, std::size_t)>& progress = {}) {
   ReferenceLogps out;
-  const auto roles = static_cast<unsigned>(roles_on(options.needs, Side::reference));
-  if (roles == 0) return out;
+  if (roles_on(options.needs, Side::reference) == Needs::none) return out;
   for (std::size_t i = 0; i < records.size(); ++i) {
     if (progress && !progress(i, records.size())) return std::nullopt;
     const Collated batch = collate(records[i], options, Side::reference);
     const std::vector<float> logps = model.response_logps(batch.sequences);
-    for (std::size_t r = 0; r < 4; ++r) {
+    for (unsigned r = 0; r < role_count; ++r) {
       if (batch.responses[r] < 0) continue;
       const float logp = logps[static_cast<std::size_t>(batch.responses[r])];
       if (!std::isfinite(logp)) {
-        throw NonFiniteError("reference log-probability of " + std::string(role_names[r]) + " of record '" +
-                             printable(records[i].id) + "' is " + std::to_string(logp));
+        throw NonFiniteError("reference log-probability of " + std::string(response_roles[r].name) +
+                             " of record '" + printable(records[i].id) + "' is " + std::to_string(logp));
       }
       out.roles[r].push_back(logp);
     }
@@ -71,16 +67,19 @@ template <PolicyModel Model>
   return hash.hex();
 }
 
-// SHA-256 over the records' ids and tokens, in order.
+// SHA-256 over all that training reads of the records, in order.
 [[nodiscard]] inline std::string records_digest(std::span<const PreferenceRecord> records) {
   io::Sha256 hash;
   for (const PreferenceRecord& record : records) {
     hash.update(record.id);
-    for (const auto* ids : {&record.prompt, &record.prompt_long, &record.chosen, &record.rejected}) {
+    for (const auto* ids :
+         {&record.prompt, &record.prompt_long, &record.chosen, &record.rejected, &record.third}) {
       const std::uint64_t size = ids->size();
       hash.update(&size, sizeof size);
       hash.update(ids->data(), ids->size() * sizeof(std::int32_t));
     }
+    for (const float number : {record.score_chosen, record.score_rejected, record.label})
+      hash.update(&number, sizeof number);
   }
   return hash.hex();
 }
@@ -89,7 +88,7 @@ template <PolicyModel Model>
 // set, matrix library, threads, the model's settings), so that another program's cache is computed again.
 [[nodiscard]] inline std::string reference_key(const std::string& weights, const std::string& records,
                                                const CollateOptions& options, const std::string& build) {
-  return io::sha256_hex("solopo reference 1\n" + weights + "\n" + records + "\n" +
+  return io::sha256_hex("solopo reference 2\n" + weights + "\n" + records + "\n" +
                         std::to_string(static_cast<unsigned>(roles_on(options.needs, Side::reference))) +
                         "\n" + std::to_string(pair_reads_long(options.context, Side::reference)) + "\n" +
                         std::to_string(options.share_prefix) + "\n" + build);
@@ -105,12 +104,12 @@ template <PolicyModel Model>
   const auto found = file.metadata().find("key");
   if (found == file.metadata().end() || found->second != key) return std::nullopt;
   ReferenceLogps out;
-  for (std::size_t r = 0; r < 4; ++r) {
-    const io::SafetensorsTensor* tensor = file.find(role_names[r]);
+  for (unsigned r = 0; r < role_count; ++r) {
+    const io::SafetensorsTensor* tensor = file.find(response_roles[r].name);
     if (!tensor) continue;
     if (tensor->elements() != records) return std::nullopt;
     out.roles[r].resize(records);
-    file.read_f32(role_names[r], out.roles[r]);
+    file.read_f32(response_roles[r].name, out.roles[r]);
   }
   return out;
 }
@@ -119,9 +118,9 @@ template <PolicyModel Model>
 inline void write_reference(const std::filesystem::path& path, const std::string& key,
                             const ReferenceLogps& reference) {
   std::vector<io::TensorToWrite> tensors;
-  for (std::size_t r = 0; r < 4; ++r) {
+  for (unsigned r = 0; r < role_count; ++r) {
     if (reference.roles[r].empty()) continue;
-    tensors.push_back({.name = role_names[r],
+    tensors.push_back({.name = response_roles[r].name,
                        .dtype = io::Dtype::F32,
                        .shape = {reference.roles[r].size()},
                        .data = reference.roles[r].data()});

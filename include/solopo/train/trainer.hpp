@@ -1,5 +1,6 @@
 // The training loop. It is no template of the objective (it holds an AnyObjective), only of the model.
-// Records go through the model one by one; gradients of a batch accumulate; then one clipped AdamW step.
+// Records go through the model one by one; gradients of a batch accumulate; then one clipped AdamW step. An
+// objective that couples pairs sees those of one step, and of an evaluation batch_size at a time, in order.
 #pragma once
 
 #include <algorithm>
@@ -15,11 +16,11 @@
 #include <vector>
 
 #include "solopo/core/error.hpp"
+#include "solopo/train/batch_pass.hpp"
 #include "solopo/train/checkpoint.hpp"
 #include "solopo/train/closing_watch.hpp"
 #include "solopo/train/observer.hpp"
 #include "solopo/train/optimizer.hpp"
-#include "solopo/train/pair_pass.hpp"
 #include "solopo/train/parameters.hpp"
 #include "solopo/train/process_memory.hpp"
 #include "solopo/train/record_order.hpp"
@@ -83,6 +84,7 @@ class Trainer {
         order_(options_.seed, data.records.size()),
         optimizer_(parameters.slots, parameters.values.size(), options_.adamw),
         gradients_(parameters.values.size()) {
+    state_.objective = objective_.initial_state();
     if (options_.batch_size == 0) throw ArgumentError("batch_size", "must be 1 or more");
     if (options_.length.steps <= 0) throw ArgumentError("steps", "must be 1 or more");
     if (!(options_.clip >= 0)) throw ArgumentError("clip", "must be 0 or more");
@@ -160,12 +162,12 @@ class Trainer {
   [[nodiscard]] bool due(std::int64_t every) const noexcept { return every > 0 && state_.step % every == 0; }
 
   void require_reference(const TrainData& data, const char* name) const {
-    const auto needed = static_cast<unsigned>(objective_.needs()) >> 4;
-    for (std::size_t r = 0; r < 4 && !data.records.empty(); ++r) {
-      if ((needed >> r & 1u) == 0) continue;
+    for (unsigned r = 0; r < role_count && !data.records.empty(); ++r) {
+      if (!has(objective_.needs(), response_roles[r].reference)) continue;
       if (!data.reference || data.reference->roles[r].size() != data.records.size()) {
-        throw ArgumentError(name, "have no reference log-probabilities of " + std::string(role_names[r]) +
-                                      ", which " + objective_.name() + " needs");
+        throw ArgumentError(name, "have no reference log-probabilities of " +
+                                      std::string(response_roles[r].name) + ", which " + objective_.name() +
+                                      " needs");
       }
     }
   }
@@ -192,19 +194,15 @@ class Trainer {
     if (!std::isfinite(rate)) fail("the learning rate is " + std::to_string(rate), batch, {});
 
     std::fill(gradients_.begin(), gradients_.end(), 0.0f);
-    BatchMetrics means;
-    std::size_t rows = 0;
-    for (std::size_t i = 0; i < count; ++i) {
-      try {
-        const PairPass pass =
-            accumulate_pair(model_, objective_, data_, batch[i], collate_, count, gradients_);
-        means.add(pass.metrics);
-        rows += pass.rows;
-      } catch (const NonFiniteError& error) {
-        fail(error.what(), batch, {});
-      }
-      observer_.on_record(i + 1, count);
+    BatchPass pass;
+    NamedState objective_state = state_.objective;
+    try {
+      pass = accumulate_batch(model_, objective_, objective_state, data_, batch, collate_, gradients_,
+                              [&](std::size_t i) { observer_.on_record(i + 1, count); });
+    } catch (const NonFiniteError& error) {
+      fail(error.what(), batch, {});
     }
+    const BatchMetrics& means = pass.metrics;
     const double norm = global_norm(gradients_);
     if (!std::isfinite(norm)) {
       fail("the gradient's norm is " + std::to_string(norm), batch,
@@ -214,7 +212,8 @@ class Trainer {
 
     const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
     state_.step += 1;
-    state_.num_tokens += rows;
+    state_.num_tokens += pass.rows;
+    state_.objective = std::move(objective_state);
     state_.seconds += seconds;
     Metrics out;
     means.for_each([&](const char* name, double value) { out.set(name, value); });
@@ -222,9 +221,9 @@ class Trainer {
     out.set("learning_rate", rate);
     out.set("epoch", static_cast<double>(first + count) / static_cast<double>(data_.records.size()));
     out.set("num_tokens", static_cast<double>(state_.num_tokens));
-    if (means.has_alignment) watch_closing(means, out);
+    if (means.has_alignment()) watch_closing(means, out);
     state_.watch = watch_.state();
-    out.set("tokens_per_second", static_cast<double>(rows) / std::max(seconds, 1e-9));
+    out.set("tokens_per_second", static_cast<double>(pass.rows) / std::max(seconds, 1e-9));
     out.set("seconds", state_.seconds);
     out.set("peak_memory_bytes", peak_process_bytes());
     return out;
@@ -248,13 +247,16 @@ class Trainer {
     if (eval_.records.empty()) return false;
     const auto begin = Clock::now();
     BatchMetrics means;
-    for (std::size_t i = 0; i < eval_.records.size(); ++i) {
+    for (std::size_t first = 0; first < eval_.records.size(); first += options_.batch_size) {
+      std::vector<std::size_t> batch;
+      for (std::size_t i = first; i < std::min(first + options_.batch_size, eval_.records.size()); ++i)
+        batch.push_back(i);
       try {
-        means.add(evaluate_pair(model_, objective_, eval_, i, collate_).metrics);
+        means.add(evaluate_batch(model_, objective_, state_.objective, eval_, batch, collate_).metrics);
       } catch (const NonFiniteError& error) {
         fail(std::string("evaluation: ") + error.what(), {}, {});
       }
-      observer_.on_record(i + 1, eval_.records.size());
+      observer_.on_record(first + batch.size(), eval_.records.size());
     }
     Metrics out;
     means.for_each([&](const char* name, double value) { out.set(std::string("eval_") + name, value); });
