@@ -79,7 +79,8 @@ void print_objectives(std::ostream& out) {
   }
   table.print(out);
   out << "\nFormulas, for each pair (w chosen, l rejected, D the margin of summed log-ratios,\n"
-         "r the reward, s the logistic function, e label_smoothing):\n";
+         "r the reward, s the logistic function, e label_smoothing, K the sum over a response's tokens\n"
+         "of the reference's divergence from the policy):\n";
   for (const ObjectiveEntry& entry : registry()) {
     if (!entry.needs_long_prompt) out << fmt::format("  {:<17} {}\n", entry.name, entry.formula);
   }

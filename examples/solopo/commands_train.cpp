@@ -85,6 +85,14 @@ void add_train(CLI::App& program, Commands& commands) {
       ->capture_default_str()
       ->group(objective);
   add_objective_options(*app, o.objective_options, objective);
+  app->add_option("--ref-model-sync-steps", o.ref_model_sync_steps,
+                  "TR-DPO: steps after which the reference moves to the policy; 0: never")
+      ->capture_default_str()
+      ->group(objective);
+  app->add_option("--ref-model-mixup-alpha", o.ref_model_mixup_alpha,
+                  "How far it moves: 1 makes it the policy")
+      ->capture_default_str()
+      ->group(objective);
 
   const char* optimiser = "Optimiser";
   app->add_option("--lr", o.lr, "Peak learning rate")->capture_default_str()->group(optimiser);

@@ -62,9 +62,9 @@ int run_score(const ScoreCommandOptions& options, const TrainConsole& console) {
     const Collated batch = collate(record, {.needs = needs}, Side::policy);
     const std::vector<float> logps = scorer.response_logps(batch.sequences);
     io::Json line = file.lines[i];
-    for (unsigned r = 0; r < role_count; ++r) {
-      if (batch.responses[r] < 0) continue;
-      const float logp = logps[static_cast<std::size_t>(batch.responses[r])];
+    for (const ResponsePart& part : batch.parts) {  // one a role: no statistic is asked for
+      const unsigned r = part.role;
+      const float logp = logps[part.index];
       const std::string name = response_roles[r].name;
       if (!std::isfinite(logp)) {
         throw NonFiniteError("log-probability of " + name + " of record '" + printable(record.id) + "' is " +

@@ -4,6 +4,7 @@
 
 #include "metrics_log.hpp"
 #include "solopo/io/sha256.hpp"
+#include "solopo/train/live_reference.hpp"
 #include "solopo/train/reference_logps.hpp"
 #include "solopo/train/run_lock.hpp"
 #include "train_plan.hpp"
@@ -81,15 +82,20 @@ RunIdentity run_identity(const TrainPlan& plan, const std::string& weights) {
   return out;
 }
 
+// Whether the reference runs in training: its distributions are compared, or it follows the policy.
+bool reference_is_live(const TrainPlan& plan) {
+  return plan.entry->statistic == Statistic::sequential_kl || plan.trainer.reference_update.every > 0;
+}
+
 // From the cache, or computed and put there. Nothing when asked to stop.
 std::optional<ReferenceLogps> reference_of(Llama<float>& model, const RecordFile& file, const TrainPlan& plan,
                                            const fs::path& cache, const std::string& weights,
                                            const std::string& build, const TrainConsole& console,
                                            TrainProgress& progress) {
-  const CollateOptions layout{.needs = plan.entry->make(plan.entry->name, plan.objective).needs(),
-                              .context = plan.context,
-                              .share_prefix = plan.trainer.share_prefix};
-  if (!needs_reference(layout.needs) || file.records.empty()) return ReferenceLogps{};
+  const AnyObjective objective = plan.entry->make(plan.entry->name, plan.objective);
+  const CollateOptions layout = collate_options(objective, plan.context, plan.trainer.share_prefix);
+  if (!needs_reference(layout.needs) || file.records.empty() || reference_is_live(plan))
+    return ReferenceLogps{};
   const std::string key = reference_key(weights, records_digest(file.records), layout, build);
   try {
     if (auto cached = read_reference(cache, key, file.records.size())) {
@@ -148,6 +154,8 @@ int run_train(const TrainCommandOptions& options, const TrainConsole& console) {
   model.chat = plan.text.chat;
   Llama<float> policy(model.weights, {.recompute = options.recompute});
   const std::string weights = weights_digest(parameters_of(model.weights)), build = build_text(options);
+  std::optional<LlamaReference> live;
+  if (reference_is_live(plan)) live.emplace(model.weights);
   const auto reference = reference_of(policy, plan.records, plan, options.out / "reference.safetensors",
                                       weights, build, console, progress);
   if (!reference) return stopped_code(console);
@@ -159,9 +167,11 @@ int run_train(const TrainCommandOptions& options, const TrainConsole& console) {
   plan.trainer.stop = console.stop_signal;
   plan.trainer.write_model = [&](const fs::path& folder) { save_model(folder, model); };
   ConsoleObserver observer(progress, options.out / "metrics.jsonl");
-  Trainer trainer(policy, parameters_of(model.weights), plan.entry->make(plan.entry->name, plan.objective),
-                  {.records = plan.records.records, .reference = &*reference},
-                  {.records = plan.eval.records, .reference = &*eval_reference}, plan.trainer, observer);
+  Trainer trainer(
+      policy, parameters_of(model.weights), plan.entry->make(plan.entry->name, plan.objective),
+      {.records = plan.records.records, .reference = &*reference, .live = live ? &*live : nullptr},
+      {.records = plan.eval.records, .reference = &*eval_reference, .live = live ? &*live : nullptr},
+      plan.trainer, observer);
   const TrainResult result = trainer.run();
   if (result.interrupted) {
     progress.say(fmt::format("stopped after step {} of {}; the same command with --resume goes on",

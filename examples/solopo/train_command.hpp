@@ -28,6 +28,9 @@ struct TrainCommandOptions {
   std::string context = "short";         // --context: short, long, expand
   ObjectiveOptions objective_options;    // --alpha, --beta, ...; unset: the objective's own default
 
+  std::int64_t ref_model_sync_steps = 0;  // --ref-model-sync-steps: the reference follows, 0: never
+  double ref_model_mixup_alpha = 0.6;     // --ref-model-mixup-alpha: how far it moves to the policy
+
   // Optimiser.
   double lr = 2e-5;                 // --lr: peak learning rate
   std::string schedule = "cosine";  // --schedule: constant, linear, cosine

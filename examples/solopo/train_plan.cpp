@@ -62,6 +62,9 @@ void check_objective(const TrainCommandOptions& o, std::vector<std::string>& pro
         fmt::format("--context: '{}' is not one of short, long, expand", printable(o.context)));
   }
   if (!entry) return;
+  if (o.ref_model_sync_steps > 0 && !entry->needs_reference) {
+    problems.push_back(fmt::format("--ref-model-sync-steps: {} has no reference model", entry->name));
+  }
   const auto check = [&](const ObjectiveOptions& options) {
     try {
       static_cast<void>(resolve_options(*entry, options));
@@ -106,6 +109,9 @@ void check_numbers(const TrainCommandOptions& o, std::vector<std::string>& probl
   real("--min-lr-ratio", o.min_lr_ratio, o.min_lr_ratio >= 0 && o.min_lr_ratio <= 1, "in [0, 1]");
   if (o.max_steps == 0) real("--epochs", o.epochs, o.epochs > 0, "above 0");
   whole("--max-steps", o.max_steps, 0);
+  whole("--ref-model-sync-steps", o.ref_model_sync_steps, 0);
+  real("--ref-model-mixup-alpha", o.ref_model_mixup_alpha,
+       o.ref_model_mixup_alpha > 0 && o.ref_model_mixup_alpha <= 1, "above 0 and at most 1");
   whole("--batch-size", o.batch_size, 1);
   real("--clip", o.clip, o.clip >= 0, "0 or more");
   real("--weight-decay", o.weight_decay, o.weight_decay >= 0, "0 or more");
@@ -218,6 +224,7 @@ TrainPlan make_train_plan(const TrainCommandOptions& o) {
   t.seed = o.seed;
   t.context = plan.context;
   t.share_prefix = o.share_prefix;
+  t.reference_update = {.every = o.ref_model_sync_steps, .mixup = o.ref_model_mixup_alpha};
   t.eval_every = o.eval_data.empty() ? 0 : o.eval_every;
   t.save_every = o.save_every;
   t.keep_last = static_cast<std::size_t>(o.keep_last);
@@ -240,6 +247,10 @@ std::string describe_options(const TrainCommandOptions& o, const TrainPlan& plan
   line("objective", plan.entry->name);
   line("context", o.context);
   for (const auto& [name, value] : plan.objective) line(name.c_str(), value.text());
+  if (plan.entry->needs_reference) {
+    line("ref_model_sync_steps", o.ref_model_sync_steps);
+    line("ref_model_mixup_alpha", o.ref_model_mixup_alpha);
+  }
   line("lr", o.lr);
   line("schedule", o.schedule);
   line("warmup", plan.trainer.schedule.warmup_steps);

@@ -7,7 +7,8 @@ exponentials (exp_minus_1) is a convention shared with the library. Hyper-parame
 because the library stores them so; log-probabilities are multiples of 1/64, exact in both types.
 
 The file lists the pairs once; a case names its pair by index. The gradient's five entries are the derivatives by the
-log-probabilities of chosen, rejected, chosen_long, rejected_long and third.
+log-probabilities of chosen, rejected, chosen_long, rejected_long and third; by_statistic, where there is one, those by
+their statistics.
 
 Run from the repository root:  python3 script/golden/objectives.py     (needs mpmath and numpy)
 """
@@ -102,11 +103,21 @@ def alphapo_reward(p, role, o):
     return o["beta"] * (m if a == 0 else -exp_minus_1(-a * m) / a)
 
 
+def desensitised(y, o):  # arXiv 2409.06411; the statistic is the log-probability of the head
+    def weighted(whole, head):
+        return o["ld_alpha"] * whole + (1 - o["ld_alpha"]) * head
+    both = o["desensitise"] == "both"
+    reference = weighted(y["ref_logp"], y["ref_statistic"]) if both else y["ref_logp"]
+    return weighted(y["logp"], y["statistic"]) - reference
+
+
 REWARDS = {
     **dict.fromkeys(["dpo", "hinge", "robust", "exo-pair", "nca-pair", "sppo-hard", "bco-pair", "apo-zero", "apo-down",
-                     "discopop", "r-dpo", "dpop", "rpo", "mpo", "odpo", "apo-zero-unpaired"], scaled_log_ratio),
+                     "discopop", "r-dpo", "dpop", "rpo", "mpo", "odpo", "apo-zero-unpaired", "wpo", "tdpo1",
+                     "tdpo2"], scaled_log_ratio),
     "ipo": lambda p, role, o: (scaled_log_ratio if sums(o) else scaled_mean_log_ratio)(p, role, o),
     "sigmoid-norm": scaled_mean_log_ratio,
+    "ld-dpo": lambda p, role, o: o["beta"] * desensitised(p[role], o),
     "simpo": scaled_mean_logp,
     "logo": scaled_mean_logp,
     "tpo": lambda p, role, o: o["beta"] * (p[role]["logp"] if o["normalise"] == "sum" else mean_logp(p, role)),
@@ -252,6 +263,10 @@ def odpo(p, o):  # arXiv 2402.10571
     return -log_sigmoid(o["beta"] * log_ratio_margin(p) - o["offset_weight"] * offset)
 
 
+def ld_dpo(p, o):  # arXiv 2409.06411
+    return smoothed(REWARDS["ld-dpo"](p, "chosen", o) - REWARDS["ld-dpo"](p, "rejected", o), o)
+
+
 def tpo(p, o):  # arXiv 2405.16681
     margin = REWARDS["tpo"](p, "chosen", o) - REWARDS["tpo"](p, "rejected", o) - o["gamma"]
     return smoothed(margin, o) - o["nll_weight"] * mean_logp(p, "third")
@@ -263,6 +278,26 @@ def logo(p, o):  # arXiv 2410.18533
     return -log_sigmoid(margin) + o["nll_weight"] * nll(p, o)
 
 
+def longpo(p, o):  # arXiv 2502.13922; third is the sequence of long prompt and chosen response
+    return o["dpo_weight"] * dpo(p, o) - o["lm_weight"] * mean_logp(p, "third")
+
+
+def wpo(p, o, fixed):  # arXiv 2406.11827; the statistic is the sum of ln sum_v p_v^2, weights are held fixed
+    def weight(y):
+        exponent = (y["logp"] - y["statistic"]) / y["length"]
+        return mp.exp(min(exponent, 0 if o["clamp_weight"] else 30))
+    return weight(fixed["chosen"]) * weight(fixed["rejected"]) * dpo(p, o)
+
+
+def tdpo1(p, o):  # arXiv 2404.11999; the statistic is the sequential divergence
+    return -log_sigmoid(o["beta"] * (log_ratio_margin(p) - p["rejected"]["statistic"] + p["chosen"]["statistic"]))
+
+
+def tdpo2(p, o, fixed):  # the chosen response's divergence is held fixed
+    drift = p["rejected"]["statistic"] - fixed["chosen"]["statistic"]
+    return -log_sigmoid(o["beta"] * (log_ratio_margin(p) - o["kl_weight"] * drift))
+
+
 def apo_zero_unpaired(p, o):  # arXiv 2408.06266; with a reference point arXiv 2402.01306
     moved = o["beta"] * (log_ratio(p, "chosen") - o["reference_point"])
     if p["label"] > 0:
@@ -271,12 +306,17 @@ def apo_zero_unpaired(p, o):  # arXiv 2408.06266; with a reference point arXiv 2
 
 
 LOSSES = {
-    "dpo": dpo, "longpo": dpo, "simpo": simpo, "orpo": orpo, "ipo": ipo, "hinge": hinge, "sft": sft, "robust": robust,
+    "dpo": dpo, "longpo": longpo, "simpo": simpo, "orpo": orpo, "ipo": ipo, "hinge": hinge, "sft": sft, "robust": robust,
     "sigmoid-norm": sigmoid_norm, "cpo": cpo, "cpo-simpo": cpo_simpo, "exo-pair": exo_pair, "nca-pair": nca_pair,
     "sppo-hard": sppo_hard, "bco-pair": bco_pair, "apo-zero": apo_zero, "apo-down": apo_down, "discopop": discopop,
     "f-dpo": f_dpo, "alphapo": alphapo, "repo": repo, "simper": simper, "r-dpo": r_dpo, "dpop": dpop, "rpo": rpo,
-    "mpo": mpo, "odpo": odpo, "tpo": tpo, "logo": logo, "apo-zero-unpaired": apo_zero_unpaired,
+    "mpo": mpo, "odpo": odpo, "ld-dpo": ld_dpo, "tpo": tpo, "logo": logo, "apo-zero-unpaired": apo_zero_unpaired,
+    "tdpo1": tdpo1,
 }
+
+# Losses of which a part is held fixed, so that it has no derivative.
+PARTLY_FIXED = {"wpo": wpo, "tdpo2": tdpo2}
+STATISTICAL = ("ld-dpo", "tdpo1", "tdpo2")  # have derivatives by their statistics
 
 # Whose records have one response and a label.
 LABELLED = {"apo-zero-unpaired", "kto", "bco"}
@@ -292,13 +332,13 @@ def distance(d, o):
     return d * d / 2 if abs(d) <= delta else delta * (abs(d) - delta / 2)
 
 
-def loss(name, p, o, frozen=None):
-    """`frozen`: the pair that supplies the short side's rewards in the alignment term (a stopped gradient)."""
+def loss(name, p, o, fixed=None):
+    """`fixed`: the pair that supplies what is held fixed, and with a stopped gradient the alignment's short side."""
+    base = name.split(":")[-1]
+    value = PARTLY_FIXED[base](p, o, fixed or p) if base in PARTLY_FIXED else LOSSES[base](p, o)
     if not name.startswith("solopo:"):
-        return LOSSES[name](p, o)
-    base = name.split(":")[1]
-    short = frozen or p
-    return LOSSES[base](p, o) + alignment(base, p, o, short)
+        return value
+    return value + alignment(base, p, o, fixed if fixed and o.get("stop_short_gradient") else p)
 
 
 def alignment(base, p, o, short):  # arXiv 2505.11166
@@ -318,14 +358,14 @@ def derivative(f, x):
     return (left + right) / 2
 
 
-def gradient(name, p, o):
+def gradient(name, p, o, field="logp"):
     out = []
     for role in ROLES:
         def along(x):
             q = {r: dict(v) if r in ROLES else v for r, v in p.items()}
-            q[role]["logp"] = x
-            return loss(name, q, o, p if o.get("stop_short_gradient") else None)
-        out.append(derivative(along, p[role]["logp"]))
+            q[role][field] = x
+            return loss(name, q, o, p)
+        out.append(derivative(along, p[role][field]))
     return out
 
 
@@ -338,6 +378,13 @@ def with_extras(pairs):
         yield {**p, "third": {"logp": logp, "ref_logp": logp + draw.randint(-256, 256) / 64, "length": length},
                "score_chosen": rejected + draw.randint(1, 256) / 64, "score_rejected": rejected, "label": (i + 1) % 2,
                "mean_length": draw.randint(64, 1920) / 64}
+
+
+def with_statistics(pairs):
+    draw = random.Random(20260101)
+    for p in pairs:
+        yield {r: {**v, "statistic": -draw.randint(0, 640) / 64, "ref_statistic": -draw.randint(0, 640) / 64}
+               if r in ROLES else v for r, v in p.items()}
 
 
 def pairs():
@@ -368,7 +415,8 @@ BASES = [
     ("simpo", {"beta": 10.0, "gamma": 3.0, "label_smoothing": 0.1}),
     ("orpo", {"lambda": 0.1}), ("orpo", {"lambda": 1.0}), ("ipo", {"beta": 0.1}), ("ipo", {"beta": 2.5}),
     ("hinge", {"beta": 0.1}), ("hinge", {"beta": 0.05}), ("sft", {}),
-    ("longpo", {"beta": 0.1, "label_smoothing": 0.0}),
+    ("longpo", {"beta": 0.01, "dpo_weight": 0.01, "lm_weight": 1.0, "label_smoothing": 0.0}),
+    ("longpo", {"beta": 0.1, "dpo_weight": 0.7, "lm_weight": 0.4, "label_smoothing": 0.2}),
 ]
 PLAIN, SQUARED = {"alpha": 3.0}, {"alpha": 1.0, "distance": "squared"}
 HUBER, BOTH = {"alpha": 0.7, "distance": "huber", "huber_delta": 0.25}, {"alpha": 1.0, "scope": "both"}
@@ -424,6 +472,8 @@ ALIGNED = [
     ("odpo", {"beta": 0.1, "offset_weight": 1.0, "offset": "log_difference"}, SQUARED),
     ("odpo", {"beta": 0.5, "offset_weight": 0.3, "offset": "difference"}, BOTH),
     ("odpo", {"beta": 0.3, "offset_weight": 1.5, "offset": "log_ratio"}, STOPPED),
+    ("ld-dpo", {"beta": 0.1, "ld_alpha": 0.5, "label_smoothing": 0.0, "desensitise": "both"}, SQUARED),
+    ("ld-dpo", {"beta": 0.4, "ld_alpha": 0.2, "label_smoothing": 0.1, "desensitise": "policy"}, STOPPED),
     ("tpo", {"beta": 0.01, "gamma": 0.0, "nll_weight": 1.0, "label_smoothing": 0.0, "normalise": "sum"}, PLAIN),
     ("tpo", {"beta": 2.0, "gamma": 0.5, "nll_weight": 0.3, "label_smoothing": 0.1, "normalise": "mean"}, WIDE),
     ("logo", {"beta": 10.0, "gamma": 3.0, "nll_weight": 0.1, "nll": "per_response"}, BOTH),
@@ -431,6 +481,10 @@ ALIGNED = [
     ("apo-zero-unpaired", {"beta": 0.1}, HUBER),
     ("apo-zero-unpaired", {"beta": 0.7, "desirable_weight": 1.3, "undesirable_weight": 0.4, "reference_point": 0.8},
      BOTH),
+    ("wpo", {"beta": 0.1, "label_smoothing": 0.0, "clamp_weight": True}, PLAIN),
+    ("wpo", {"beta": 0.5, "label_smoothing": 0.1, "clamp_weight": False}, STOPPED),
+    ("tdpo1", {"beta": 0.1}, SQUARED), ("tdpo1", {"beta": 0.6}, BOTH),
+    ("tdpo2", {"beta": 0.1, "kl_weight": 0.5}, STOPPED), ("tdpo2", {"beta": 0.4, "kl_weight": 1.5}, HUBER),
     ("mpo", {"beta": 0.6, "dpo_weight": 0.25, "bco_weight": 2.0, "nll_weight": 0.0}, HUBER),
 ]
 
@@ -457,7 +511,7 @@ DEFAULTS = {"apo-zero-unpaired": {"desirable_weight": mp.mpf(1), "undesirable_we
 
 
 def main():
-    listed, cases = list(with_extras(pairs())), []
+    listed, cases = list(with_statistics(with_extras(pairs()))), []
     for index, p in enumerate(listed):
         exact = exact_pair(p)
         for name, options in configurations():
@@ -466,7 +520,10 @@ def main():
             value, slopes = float(loss(name, exact, o)), [float(x) for x in gradient(name, exact, o)]
             if not all(abs(x) < np.finfo(np.float32).max for x in [value, *slopes]):
                 raise ValueError(f"{name} {options}, pair {index}: not a float32 number")
-            cases.append({"objective": name, "options": options, "pair": index, "loss": value, "gradient": slopes})
+            case = {"objective": name, "options": options, "pair": index, "loss": value, "gradient": slopes}
+            if name.endswith(STATISTICAL):
+                case["by_statistic"] = [float(x) for x in gradient(name, exact, o, "statistic")]
+            cases.append(case)
     versions = {"python": platform.python_version(), "mpmath": mp.__version__, "numpy": np.__version__}
     with open("tests/golden/objectives.json", "w") as out:
         pair_lines, case_lines = (",\n".join(json.dumps(x) for x in rows) for rows in [listed, cases])

@@ -155,6 +155,50 @@ TEST_CASE("float agrees with double") {
   for (std::size_t i = 0; i < a.size(); ++i) CHECK(b[i] == Approx(a[i]).epsilon(2e-5));
 }
 
+TEST_CASE("a response's statistic has the gradient of its definition through the whole model") {
+  auto weights = test::random_weights<double>(test::tiny_config(true));
+  const auto other = test::random_weights<double>(test::tiny_config(true), 8);
+  const PackedSequences batch = Example().shared();
+  Llama<double> reference(other), model(weights), scorer(weights);
+  reference.response_logps(batch);
+  const std::vector<double> by_logp = {0.3, -1.2, 0.7, 1.1}, by_statistic = {-0.4, 0.9, 0.2, -1.5};
+  for (const Statistic kind : {Statistic::collision_logp, Statistic::sequential_kl}) {
+    CAPTURE(static_cast<int>(kind));
+    const kernels::RowStatistic<double> statistic{.kind = kind, .reference = reference.head_rows()};
+    CHECK(model.forward(batch, statistic) == scorer.response_logps(batch));
+    std::vector<double> g(weights.layout.size(), 0.0);
+    model.backward(by_logp, g, by_statistic);
+    const auto loss = [&] {
+      const auto l = scorer.response_logps(batch, statistic);
+      double sum = 0;
+      for (std::size_t r = 0; r < l.size(); ++r)
+        sum += by_logp[r] * l[r] + by_statistic[r] * scorer.statistics()[r];
+      return sum;
+    };
+    loss();
+    for (const double s : scorer.statistics()) CHECK((kind == Statistic::collision_logp ? s < 0 : s > 0));
+    for (const TensorSlot& slot : weights.layout.slots()) {
+      CAPTURE(slot.name);
+      std::span<double> w(weights.data.data() + slot.offset, slot.size);
+      std::span<double> dw(g.data() + slot.offset, slot.size);
+      CHECK(test::worst_gradient_error(w, dw, loss, slot.size / 30, std::max<std::size_t>(1, slot.size / 4)) <
+            1e-6);
+    }
+  }
+}
+
+TEST_CASE("a statistic with a reference of another batch is refused") {
+  const auto weights = test::random_weights<float>(test::tiny_config());
+  Llama<float> model(weights), reference(weights);
+  const PackedSequences batch = Example().shared();
+  PackedSequences smaller;
+  smaller.append(Ids{1}, Ids{3});
+  reference.response_logps(smaller);
+  CHECK_THROWS_WITH(
+      model.forward(batch, {.kind = Statistic::sequential_kl, .reference = reference.head_rows()}),
+      Catch::Contains("reference") && Catch::Contains("1 rows"));
+}
+
 TEST_CASE("wrong input is refused by name before anything is computed") {
   const auto weights = test::random_weights<float>(test::tiny_config());
   Llama<float> model(weights);

@@ -31,8 +31,11 @@ inline solopo::ObjectiveOptions golden_options(const nlohmann::json& j) {
 inline solopo::Pair<double> golden_pair(const nlohmann::json& j) {
   const auto one = [&](const char* role) {
     const nlohmann::json& y = j.at(role);
-    return solopo::Response<double>{y.at("logp").get<double>(), y.at("ref_logp").get<double>(),
-                                    y.at("length").get<double>()};
+    return solopo::Response<double>{.logp = y.at("logp").get<double>(),
+                                    .ref_logp = y.at("ref_logp").get<double>(),
+                                    .length = y.at("length").get<double>(),
+                                    .statistic = y.value("statistic", 0.0),
+                                    .ref_statistic = y.value("ref_statistic", 0.0)};
   };
   return {.chosen = one("chosen"),
           .rejected = one("rejected"),

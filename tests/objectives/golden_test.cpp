@@ -17,7 +17,14 @@ void check_against(const PairLoss<T>& g, const nlohmann::json& expected, double 
     CHECK(relative_error(value, golden.get<double>(), 1) <= tolerance);
   };
   close(g.loss, expected.at("loss"));
-  for (unsigned r = 0; r < role_count; ++r) close(g.*role_of_loss<T>[r], expected.at("gradient")[r]);
+  for (unsigned r = 0; r < role_count; ++r) {
+    close(g.*role_of_loss<T>[r], expected.at("gradient")[r]);
+    if (expected.contains("by_statistic")) {
+      close(g.by_statistic[r], expected.at("by_statistic")[r]);
+    } else {
+      CHECK(g.by_statistic[r] == 0);
+    }
+  }
 }
 
 }  // namespace

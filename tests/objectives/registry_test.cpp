@@ -19,12 +19,13 @@ TEST_CASE("The registry lists every objective once, and a short-to-long form of 
       "apo-down", "discopop",  "f-dpo",        "alphapo",   "repo",      "simper",   "r-dpo",
       "dpop",     "rpo",       "mpo",          "sft",       "longpo",    "kto",      "apo-zero-unpaired",
       "bco",      "aot",       "aot-unpaired", "alpha-dpo", "beta-dpo",  "odpo",     "tpo",
-      "logo"};
+      "ld-dpo",   "logo",      "wpo",          "tdpo1",     "tdpo2"};
   for (const std::string& name : plain) CHECK(names.count(name) == 1);
-  CHECK(names.size() == 2 * plain.size() - 1);  // longpo is dpo, fed otherwise
+  CHECK(names.size() == 2 * plain.size() - 1);  // longpo has no reward of one response
   for (const ObjectiveEntry& e : registry()) {
-    if (e.has_reward && !e.needs_long_prompt && e.name != "longpo")
-      CHECK(names.count("solopo:" + e.name) == 1);
+    if (e.needs_long_prompt) continue;
+    CHECK(names.count("solopo:" + e.name) == (e.has_reward ? 1 : 0));
+    CHECK(e.has_reward == (e.name != "longpo"));
   }
 }
 
@@ -59,6 +60,8 @@ TEST_CASE("Every entry has a page, rows in the tables, a formula, and facts that
     CHECK(has(objective.needs(), Needs::rejected) == e.needs_rejected);
     CHECK(objective.is_coupled() == e.is_coupled);
     CHECK(objective.third() == e.third);
+    CHECK(objective.statistic() == e.statistic);
+    CHECK(has(objective.needs(), Needs::statistic) == (objective.statistic() != Statistic::none));
     CHECK(has(objective.needs(), Needs::third) == (e.third != ThirdResponse::none));
     CHECK(objective.has_alignment() == e.needs_long_prompt);
     CHECK_FALSE(e.formula.empty());
@@ -74,7 +77,7 @@ TEST_CASE("Every entry has a page, rows in the tables, a formula, and facts that
 TEST_CASE("Defaults are the struct's own, and alpha is the paper's") {
   const Pair<double> p = simple_pair<double>();
   CHECK(same(make_objective("dpo")(p), DPO{}(p)));
-  CHECK(same(make_objective("longpo")(p), DPO{}(p)));
+  CHECK(same(make_objective("longpo")(p), LongPO{}(p)));
   CHECK(same(make_objective("simpo")(p), SimPO{}(p)));
   CHECK(same(make_objective("orpo")(p), ORPO{}(p)));
   CHECK(same(make_objective("ipo")(p), IPO{}(p)));
@@ -151,7 +154,7 @@ TEST_CASE("Every option of every objective has a description and changes the obj
   }
 }
 
-TEST_CASE("LongPO is DPO with a note for whoever feeds it") {
+TEST_CASE("LongPO alone has a policy on the long prompt and a reference on the short one") {
   CHECK(find_objective("longpo").policy_long_reference_short);
   CHECK_FALSE(find_objective("dpo").policy_long_reference_short);
 }

@@ -45,8 +45,10 @@ void check_float(const O& objective, double tolerance = 2e-5) {
     const PairLoss<float> narrow = objective(p);
     const PairLoss<double> exact = objective(converted<double>(p));
     CHECK(relative_error(narrow.loss, exact.loss, 1) <= tolerance);
-    for (unsigned r = 0; r < role_count; ++r)
+    for (unsigned r = 0; r < role_count; ++r) {
       CHECK(relative_error(narrow.*role_of_loss<float>[r], exact.*role_of_loss<double>[r], 1) <= tolerance);
+      CHECK(relative_error(narrow.by_statistic[r], exact.by_statistic[r], 1) <= tolerance);
+    }
   }
 }
 
@@ -83,6 +85,7 @@ template <class T>
 bool finite(const PairLoss<T>& g) {
   bool all = std::isfinite(g.loss);
   for (const auto role : role_of_loss<T>) all = all && std::isfinite(g.*role);
+  for (const T x : g.by_statistic) all = all && std::isfinite(x);
   return all;
 }
 

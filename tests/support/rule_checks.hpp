@@ -45,9 +45,24 @@ inline std::vector<Pair<double>> random_pairs(std::size_t n, std::uint64_t seed 
     p.score_chosen = p.score_rejected + 0.1 + 4 * draw.uniform();
     p.label = i % 2 == 0 ? 1 : 0;
     p.mean_length = 1 + 40 * draw.uniform();
+    for (const auto role : role_of_pair<double>) {
+      Response<double>& y = p.*role;
+      y.statistic = y.logp * 1.5 * draw.uniform();
+      y.ref_statistic = y.ref_logp * draw.uniform();
+    }
     out.push_back(p);
   }
   return out;
+}
+
+// The number of a response that a derivative is by: its log-probability or its statistic.
+template <class T>
+T& variable(Pair<T>& p, unsigned role, bool statistic) {
+  Response<T>& y = p.*role_of_pair<T>[role];
+  return statistic ? y.statistic : y.logp;
+}
+inline double derivative(const PairLoss<double>& g, unsigned role, bool statistic) {
+  return statistic ? g.by_statistic[role] : g.*role_of_loss<double>[role];
 }
 
 // Largest relative error of an objective's gradient against central differences of its loss. Pairs within
@@ -56,14 +71,17 @@ template <class O>
 double difference_error(const O& objective, const Pair<double>& p) {
   double worst = 0;
   const PairLoss<double> g = objective(p);
-  for (unsigned r = 0; r < role_count; ++r) {
-    const auto loss_at = [&](double logp) {
+  for (const bool statistic : {false, true}) {
+    for (unsigned r = 0; r < role_count; ++r) {
       Pair<double> q = p;
-      (q.*role_of_pair<double>[r]).logp = logp;
-      return objective(q).loss;
-    };
-    worst = std::max(worst, relative_error(g.*role_of_loss<double>[r],
-                                           central_difference(loss_at, (p.*role_of_pair<double>[r]).logp)));
+      double& x = variable(q, r, statistic);
+      const double at = x;
+      const auto loss_at = [&](double value) {
+        x = value;
+        return objective(q).loss;
+      };
+      worst = std::max(worst, relative_error(derivative(g, r, statistic), central_difference(loss_at, at)));
+    }
   }
   return worst;
 }
@@ -73,11 +91,14 @@ template <class O>
 double dual_error(const O& objective, const Pair<double>& p) {
   double worst = 0;
   const PairLoss<double> g = objective(p);
-  for (unsigned r = 0; r < role_count; ++r) {
-    using D = Dual<double>;
-    Pair<D> q = converted<D>(p);
-    (q.*role_of_pair<D>[r]).logp = D::variable((p.*role_of_pair<double>[r]).logp);
-    worst = std::max(worst, relative_error(g.*role_of_loss<double>[r], objective(q).loss.slope[0], 1e-9));
+  for (const bool statistic : {false, true}) {
+    for (unsigned r = 0; r < role_count; ++r) {
+      using D = Dual<double>;
+      Pair<D> q = converted<D>(p);
+      D& x = variable(q, r, statistic);
+      x = D::variable(x.value);
+      worst = std::max(worst, relative_error(derivative(g, r, statistic), objective(q).loss.slope[0], 1e-9));
+    }
   }
   return worst;
 }
@@ -119,6 +140,8 @@ inline Pair<double> poisoned(Pair<double> p, Needs needs) {
     Response<double>& y = p.*role_of_pair<double>[r];
     if (!has(needs, response_roles[r].response)) y.logp = y.length = nan;
     if (!has(needs, response_roles[r].reference)) y.ref_logp = nan;
+    if (!has(needs, response_roles[r].response | Needs::statistic)) y.statistic = nan;
+    if (!has(needs, response_roles[r].reference | Needs::ref_statistic)) y.ref_statistic = nan;
   }
   if (!has(needs, Needs::scores)) p.score_chosen = p.score_rejected = nan;
   if (!has(needs, Needs::label)) p.label = nan;
@@ -129,7 +152,7 @@ inline Pair<double> poisoned(Pair<double> p, Needs needs) {
 inline bool same(const PairLoss<double>& a, const PairLoss<double>& b) {
   for (const auto role : role_of_loss<double>)
     if (a.*role != b.*role) return false;
-  return a.loss == b.loss;
+  return a.loss == b.loss && std::equal(a.by_statistic, a.by_statistic + role_count, b.by_statistic);
 }
 
 // The pair with what one bit of Needs stands for changed.
@@ -138,6 +161,8 @@ inline Pair<double> changed(Pair<double> p, Needs bit) {
     Response<double>& y = p.*role_of_pair<double>[r];
     if (bit == response_roles[r].response) y.logp -= 0.75;
     if (bit == response_roles[r].reference) y.ref_logp -= 0.75;
+    if (bit == Needs::statistic) y.statistic -= 0.5 + r;
+    if (bit == Needs::ref_statistic) y.ref_statistic -= 0.5 + r;  // a margin of equal changes would hide it
   }
   if (bit == Needs::scores) p.score_chosen += 0.75;
   if (bit == Needs::label) p.label = 1 - p.label;
@@ -147,7 +172,7 @@ inline Pair<double> changed(Pair<double> p, Needs bit) {
 // All bits of Needs that an objective's loss must depend on when it has them; a mean length is read only when
 // an option asks for it.
 inline std::vector<Needs> bits_of_needs() {
-  std::vector<Needs> out = {Needs::scores, Needs::label};
+  std::vector<Needs> out = {Needs::scores, Needs::label, Needs::statistic, Needs::ref_statistic};
   for (const ResponseRole& role : response_roles) {
     out.push_back(role.response);
     out.push_back(role.reference);

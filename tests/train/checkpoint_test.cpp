@@ -217,11 +217,11 @@ TEST_CASE("A model writer's files are part of the checkpoint") {
   TemporaryFolder folder;
   LlamaWeights<float> weights = tiny_weights();
   const AdamW optimizer(weights.layout.slots(), weights.data.size());
-  const auto at = write_checkpoint(folder.path(), {.step = 1}, {}, parameters_of(weights), optimizer,
-                                   [&](const fs::path& into) {
-                                     checkpoint_detail::write_weights(into, parameters_of(weights));
-                                     io::write_file(into / "config.json", "{}");
-                                   });
+  const auto at = write_checkpoint(
+      folder.path(), {.step = 1}, {}, parameters_of(weights), optimizer, [&](const fs::path& into) {
+        checkpoint_detail::write_weights(into / checkpoint_detail::weights_name, parameters_of(weights));
+        io::write_file(into / "config.json", "{}");
+      });
   CHECK(code_of(at).empty());
   flip_byte(at / "config.json", 0);
   CHECK(code_of(at) == "checkpoint_sha256");

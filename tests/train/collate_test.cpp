@@ -23,13 +23,23 @@ PreferenceRecord record() {
 
 Needs needs_of_name(const char* name) { return make_objective(name).needs(); }
 
+// The index of the n-th part of each role, -1 where there is none.
+std::array<std::int32_t, role_count> parts(const Collated& c, int n = 0) {
+  std::array<std::int32_t, role_count> out, seen{};
+  out.fill(-1);
+  for (const ResponsePart& part : c.parts) {
+    if (seen[part.role]++ == n) out[part.role] = static_cast<std::int32_t>(part.index);
+  }
+  return out;
+}
+
 }  // namespace
 
 TEST_CASE("Plain DPO lays out the short prompt once and never touches the long one") {
   PreferenceRecord r = record();
   r.prompt_long.clear();  // would throw if it were read
   const Collated c = collate(r, {.needs = needs_of_name("dpo")}, Side::policy);
-  CHECK(c.responses == std::array<std::int32_t, role_count>{0, 1, -1, -1, -1});
+  CHECK(parts(c) == std::array<std::int32_t, role_count>{0, 1, -1, -1, -1});
   CHECK(c.sequences.responses == 2);
   CHECK(c.sequences.tokens == std::vector<std::int32_t>{1, 2, 3, 9, 11, 12});
 }
@@ -38,10 +48,10 @@ TEST_CASE(
     "SoLoPO adds the chosen response under the long prompt, and the rejected one only when both are "
     "aligned") {
   const Collated chosen = collate(record(), {.needs = needs_of_name("solopo:dpo")}, Side::policy);
-  CHECK(chosen.responses == std::array<std::int32_t, role_count>{0, 1, 2, -1, -1});
+  CHECK(parts(chosen) == std::array<std::int32_t, role_count>{0, 1, 2, -1, -1});
   CHECK(chosen.sequences.tokens == std::vector<std::int32_t>{1, 2, 3, 9, 11, 12, 4, 5, 6, 7, 8, 9});
   const Needs both = make_objective("solopo:dpo", {{"scope", "both"}}).needs();
-  CHECK(collate(record(), {.needs = both}, Side::policy).responses ==
+  CHECK(parts(collate(record(), {.needs = both}, Side::policy)) ==
         std::array<std::int32_t, role_count>{0, 1, 2, 3, -1});
 }
 
@@ -52,16 +62,61 @@ TEST_CASE("Without sharing every response has its own prompt") {
 
 TEST_CASE("A third response continues the prompt of the other two") {
   const Collated c = collate(record(), {.needs = needs_of_name("logo")}, Side::policy);
-  CHECK(c.responses == std::array<std::int32_t, role_count>{0, 1, -1, -1, 2});
+  CHECK(parts(c) == std::array<std::int32_t, role_count>{0, 1, -1, -1, 2});
   CHECK(c.sequences.tokens == std::vector<std::int32_t>{1, 2, 3, 9, 11, 12});
   const Collated kto = collate(record(), {.needs = needs_of_name("solopo:kto")}, Side::reference);
-  CHECK(kto.responses == std::array<std::int32_t, role_count>{0, -1, 2, -1, 1});
+  CHECK(parts(kto) == std::array<std::int32_t, role_count>{0, -1, 2, -1, 1});
+}
+
+TEST_CASE("A response longer than its pair's shorter one is split there, where the objective reads heads") {
+  const AnyObjective objective = make_objective("ld-dpo");
+  PreferenceRecord r = record();
+  r.chosen = {9, 10};
+  const Collated whole = collate(r, {.needs = objective.needs()}, Side::policy);
+  const Collated c =
+      collate(r, {.needs = objective.needs(), .statistic = objective.statistic()}, Side::policy);
+  CHECK(c.sequences.tokens == whole.sequences.tokens);
+  CHECK(whole.sequences.responses == 2);
+  CHECK(c.sequences.responses == 3);
+  CHECK(parts(c) == std::array<std::int32_t, role_count>{0, 1, -1, -1, -1});
+  CHECK(parts(c, 1) == std::array<std::int32_t, role_count>{-1, 2, -1, -1, -1});
+  for (const ResponsePart& part : c.parts) CHECK(part.is_statistic == (part.index < 2));
+  CHECK(c.parts[1].tokens + c.parts[2].tokens == 3);
+  std::vector<std::int32_t> owners;
+  for (const HeadTarget& target : c.sequences.targets) owners.push_back(target.response);
+  CHECK(owners == std::vector<std::int32_t>{0, 0, 1, 1, 2});
+}
+
+TEST_CASE(
+    "LongPO's language model scores the long prompt and the chosen response, on the policy's side only") {
+  const AnyObjective objective = make_objective("longpo");
+  const CollateOptions options = collate_options(objective, TrainContext::longpo);
+  const Collated c = collate(record(), options, Side::policy);
+  CHECK(c.sequences.tokens == std::vector<std::int32_t>{4, 5, 6, 7, 8, 9, 11, 12});
+  CHECK(parts(c) == std::array<std::int32_t, role_count>{0, 1, -1, -1, 0});
+  CHECK(parts(c, 1) == std::array<std::int32_t, role_count>{-1, -1, -1, -1, 2});
+  std::vector<std::int32_t> rows, tokens;
+  for (const HeadTarget& target : c.sequences.targets) {
+    if (target.response != 2) continue;
+    rows.push_back(target.row);
+    tokens.push_back(target.token);
+  }
+  CHECK(rows == std::vector<std::int32_t>{0, 1, 2, 3});
+  CHECK(tokens == std::vector<std::int32_t>{5, 6, 7, 8});
+  std::size_t scored = 0;
+  for (const ResponsePart& part : c.parts) scored += part.role == role_count - 1 ? part.tokens : 0;
+  CHECK(scored == 6);  // all of the sequence's 7 tokens but the first
+  CHECK(parts(collate(record(), options, Side::reference)) ==
+        std::array<std::int32_t, role_count>{0, 1, -1, -1, -1});
+  PreferenceRecord one = record();
+  one.prompt_long = {4};  // nothing of the prompt is predicted
+  CHECK(collate(one, options, Side::policy).sequences.responses == 2);
 }
 
 TEST_CASE("SFT lays out the chosen response only") {
   PreferenceRecord r = record();
   r.rejected.clear();
-  CHECK(collate(r, {.needs = needs_of_name("sft")}, Side::policy).responses ==
+  CHECK(parts(collate(r, {.needs = needs_of_name("sft")}, Side::policy)) ==
         std::array<std::int32_t, role_count>{0, -1, -1, -1, -1});
 }
 
@@ -80,7 +135,7 @@ TEST_CASE("The reference runs the policy's own layout, or nothing when the objec
   const Collated policy = collate(record(), {.needs = needs}, Side::policy);
   const Collated reference = collate(record(), {.needs = needs}, Side::reference);
   CHECK(policy.sequences.tokens == reference.sequences.tokens);
-  CHECK(policy.responses == reference.responses);
+  CHECK(parts(policy) == parts(reference));
   CHECK(collate(record(), {.needs = needs_of_name("orpo")}, Side::reference).sequences.responses == 0);
 }
 

@@ -67,6 +67,23 @@ TEST_CASE("The cache gives back the same bits under its key, and nothing under a
   CHECK_THROWS_AS(read_reference(path, key, 3), ModelError);
 }
 
+TEST_CASE("The cache holds statistics where the objective reads some") {
+  LlamaWeights<float> weights = tiny_weights();
+  Llama<float> model(weights);
+  const std::vector<PreferenceRecord> records = tiny_records(3);
+  const AnyObjective objective = make_objective("ld-dpo");
+  const CollateOptions heads{.needs = objective.needs(), .statistic = objective.statistic()};
+  const auto reference = compute_reference(model, records, heads);
+  TemporaryFolder folder;
+  write_reference(folder.path() / "r.safetensors", "key", *reference);
+  const auto read = read_reference(folder.path() / "r.safetensors", "key", 3);
+  REQUIRE(read.has_value());
+  CHECK(read->roles == reference->roles);
+  CHECK(read->statistics == reference->statistics);
+  CHECK(read->statistics[0].size() == 3);
+  CHECK(reference_key("w", "r", heads, "b") != reference_key("w", "r", {.needs = heads.needs}, "b"));
+}
+
 TEST_CASE("The key changes with a weight, a token, the layout and the build, and only then") {
   LlamaWeights<float> weights = tiny_weights();
   auto records = tiny_records(3);

@@ -92,6 +92,8 @@ struct TinyRun {
   std::int64_t max_steps = 0;
   TrainerOptions options{};
   std::uint64_t weights_seed = 1;
+  bool live =
+      false;  // the reference is a model that runs in training; where distributions are compared always
 };
 
 // Weights after the run, and what the trainer returned.
@@ -106,8 +108,7 @@ inline TinyOutcome train_tiny(const TinyRun& run, Recorder& recorder) {
   const AnyObjective objective = make_objective(run.objective);
   const std::vector<PreferenceRecord> records = tiny_records(run.records);
   const std::vector<PreferenceRecord> held_out = tiny_records(run.eval_records, 77);
-  const CollateOptions layout{
-      .needs = objective.needs(), .context = run.options.context, .share_prefix = run.options.share_prefix};
+  const CollateOptions layout = collate_options(objective, run.options.context, run.options.share_prefix);
   const auto reference = compute_reference(model, records, layout);
   const auto eval_reference = compute_reference(model, held_out, layout);
   TrainerOptions options = run.options;
@@ -117,8 +118,11 @@ inline TinyOutcome train_tiny(const TinyRun& run, Recorder& recorder) {
   options.schedule.peak = 1e-2;
   options.schedule.warmup_steps = 1;
   options.stop = &recorder.stop;
-  Trainer trainer(model, parameters_of(weights), objective, {.records = records, .reference = &*reference},
-                  {.records = held_out, .reference = &*eval_reference}, options, recorder);
+  LlamaReference live(weights);
+  LiveReference* asked = run.live || objective.statistic() == Statistic::sequential_kl ? &live : nullptr;
+  Trainer trainer(model, parameters_of(weights), objective,
+                  {.records = records, .reference = &*reference, .live = asked},
+                  {.records = held_out, .reference = &*eval_reference, .live = asked}, options, recorder);
   TinyOutcome out;
   out.result = trainer.run();
   out.weights.assign(weights.data.begin(), weights.data.end());

@@ -11,9 +11,14 @@ using namespace solopo;
 using namespace solopo::test;
 
 TEST_CASE("Training lowers the loss of every objective on records it repeats") {
-  for (const char* name :
-       {"dpo", "simpo", "orpo", "sft", "solopo:dpo", "solopo:simpo", "solopo:orpo", "kto",
-        "apo-zero-unpaired", "aot", "alpha-dpo", "beta-dpo", "odpo", "tpo", "logo", "solopo:kto"}) {
+  for (const char* name : {"dpo",         "simpo",      "orpo",
+                           "sft",         "solopo:dpo", "solopo:simpo",
+                           "solopo:orpo", "kto",        "apo-zero-unpaired",
+                           "aot",         "alpha-dpo",  "beta-dpo",
+                           "odpo",        "tpo",        "logo",
+                           "ld-dpo",      "solopo:kto", "solopo:ld-dpo",
+                           "wpo",         "tdpo1",      "tdpo2",
+                           "longpo",      "solopo:wpo", "solopo:tdpo1"}) {
     Recorder recorder;
     TinyRun run{.objective = name, .records = 4, .batch_size = 4, .max_steps = 12};
     train_tiny(run, recorder);
@@ -98,6 +103,35 @@ TEST_CASE("The gradient of a step of a coupled objective is that of its loss at 
   CHECK(evaluate_batch(model, objective, objective.initial_state(), data, batch, layout).metrics.loss !=
         pass.metrics.loss);
   // Along the gradient the loss at that state must change by its squared norm.
+  double norm = 0;
+  for (const float g : gradient) norm += static_cast<double>(g) * static_cast<double>(g);
+  const auto loss_at = [&](float h) {
+    const auto before = weights.data;
+    for (std::size_t i = 0; i < gradient.size(); ++i) weights.data[i] += h * gradient[i];
+    const double loss = evaluate_batch(model, objective, state, data, batch, layout).metrics.loss;
+    weights.data = before;
+    return loss;
+  };
+  const auto h = static_cast<float>(1e-2 / std::sqrt(norm));
+  CHECK((loss_at(h) - loss_at(-h)) / (2 * h) == Approx(norm).epsilon(1e-2));
+}
+
+TEST_CASE("The gradient through heads and tails of responses is that of the loss") {
+  LlamaWeights<float> weights = tiny_weights();
+  Llama<float> model(weights);
+  const AnyObjective objective = make_objective("ld-dpo", {{"beta", 0.5f}, {"ld_alpha", 0.25f}});
+  const std::vector<PreferenceRecord> records = tiny_records(4);
+  const CollateOptions layout{.needs = objective.needs(), .statistic = objective.statistic()};
+  ReferenceLogps reference = *compute_reference(model, records, layout);
+  REQUIRE(reference.statistics[1].size() == 4);
+  bool split = false;
+  for (std::size_t i = 0; i < 4; ++i) split = split || reference.statistics[1][i] != reference.roles[1][i];
+  CHECK(split);
+  const TrainData data{.records = records, .reference = &reference};
+  const std::vector<std::size_t> batch = {0, 1, 2, 3};
+  std::vector<float> gradient(weights.data.size());
+  NamedState state;
+  accumulate_batch(model, objective, state, data, batch, layout, gradient, [](std::size_t) {});
   double norm = 0;
   for (const float g : gradient) norm += static_cast<double>(g) * static_cast<double>(g);
   const auto loss_at = [&](float h) {
@@ -284,10 +318,14 @@ struct OverflowingModel {
   Llama<float> inner;
   std::size_t at = 0;
   int passes = 0;
-  std::vector<float> response_logps(const PackedSequences& s) { return inner.response_logps(s); }
-  std::vector<float> forward(const PackedSequences& s) { return inner.forward(s); }
-  void backward(std::span<const float> d, std::span<float> g) {
-    inner.backward(d, g);
+  using Statistic = kernels::RowStatistic<float>;
+  std::vector<float> response_logps(const PackedSequences& s, const Statistic& q) {
+    return inner.response_logps(s, q);
+  }
+  std::vector<float> forward(const PackedSequences& s, const Statistic& q) { return inner.forward(s, q); }
+  [[nodiscard]] std::span<const float> statistics() const { return inner.statistics(); }
+  void backward(std::span<const float> d, std::span<float> g, std::span<const float> e) {
+    inner.backward(d, g, e);
     if (++passes == 6) g[at] = std::numeric_limits<float>::infinity();
   }
 };
@@ -343,6 +381,122 @@ TEST_CASE("An objective that needs a reference is refused without one") {
   CHECK_THROWS_AS(Trainer(model, parameters_of(weights), make_objective("dpo"), {.records = records}, {},
                           options, recorder),
                   ArgumentError);
+}
+
+TEST_CASE("The gradient through statistics and scored prompts is that of the loss") {
+  for (const char* name : {"tdpo1", "longpo"}) {
+    CAPTURE(name);
+    LlamaWeights<float> weights = tiny_weights();
+    Llama<float> model(weights);
+    LlamaReference live(tiny_weights(9));
+    const AnyObjective objective = make_objective(name, {{"beta", 0.5f}});
+    const std::vector<PreferenceRecord> records = tiny_records(4);
+    const TrainContext context =
+        find_objective(name).policy_long_reference_short ? TrainContext::longpo : TrainContext::short_prompt;
+    const CollateOptions layout = collate_options(objective, context);
+    const TrainData data{.records = records, .reference = nullptr, .live = &live};
+    const std::vector<std::size_t> batch = {0, 1, 2, 3};
+    std::vector<float> gradient(weights.data.size());
+    NamedState state;
+    accumulate_batch(model, objective, state, data, batch, layout, gradient, [](std::size_t) {});
+    double norm = 0;
+    for (const float g : gradient) norm += static_cast<double>(g) * static_cast<double>(g);
+    const auto loss_at = [&](float h) {
+      const auto before = weights.data;
+      for (std::size_t i = 0; i < gradient.size(); ++i) weights.data[i] += h * gradient[i];
+      const double loss = evaluate_batch(model, objective, state, data, batch, layout).metrics.loss;
+      weights.data = before;
+      return loss;
+    };
+    const auto h = static_cast<float>(1e-2 / std::sqrt(norm));
+    CHECK((loss_at(h) - loss_at(-h)) / (2 * h) == Approx(norm).epsilon(1e-2));
+  }
+}
+
+TEST_CASE("At step 0 a live reference gives TDPO and WPO the loss of DPO, and no divergence") {
+  for (const char* name : {"tdpo1", "tdpo2", "solopo:tdpo1"}) {
+    CAPTURE(name);
+    Recorder recorder;
+    TinyRun run{.objective = name, .max_steps = 1};
+    train_tiny(run, recorder);
+    CHECK(*recorder.steps[0].second.find("loss") == Approx(std::log(2.0)).epsilon(1e-6));
+    CHECK(*recorder.steps[0].second.find("rewards/margins") == 0.0);
+  }
+}
+
+TEST_CASE("A live reference that never moves is the cached one, bit for bit") {
+  Recorder cached, live;
+  TinyRun run{.objective = "solopo:dpo", .max_steps = 5};
+  const auto expected = train_tiny(run, cached).weights;
+  run.live = true;
+  CHECK(train_tiny(run, live).weights == expected);
+  run.options.reference_update.every = 2;
+  Recorder moved;
+  CHECK(train_tiny(run, moved).weights != expected);
+}
+
+TEST_CASE("A reference that follows the policy all the way is the policy right after its update") {
+  Recorder recorder;
+  TinyRun run{.objective = "dpo", .max_steps = 4};
+  run.live = true;
+  run.options.reference_update = {.every = 2, .mixup = 1};
+  train_tiny(run, recorder);
+  CHECK(*recorder.steps[0].second.find("rewards/margins") == 0.0);
+  CHECK(*recorder.steps[1].second.find("rewards/margins") != 0.0);
+  CHECK(*recorder.steps[2].second.find("rewards/margins") == 0.0);  // after the update of step 2
+  CHECK(*recorder.steps[3].second.find("rewards/margins") != 0.0);
+}
+
+TEST_CASE("A reference moves by its share towards the policy") {
+  std::vector<float> reference = {1, -2, 0}, policy = {3, 2, 0.5f};
+  update_reference({.values = reference, .slots = {}}, {.values = policy, .slots = {}}, 0.25);
+  CHECK(reference == std::vector<float>{1.5f, -1, 0.125f});
+}
+
+TEST_CASE("A run whose reference follows the policy resumes to the same bits") {
+  TinyRun run{.objective = "solopo:dpo", .max_steps = 7};
+  run.live = true;
+  run.options.reference_update = {.every = 2, .mixup = 0.6};
+  Recorder whole;
+  const auto expected = train_tiny(run, whole).weights;
+  for (const std::int64_t stop : {1, 3, 4}) {
+    TemporaryFolder folder;
+    run.options.folder = folder.path();
+    run.options.resume = true;
+    Recorder first, second;
+    first.stop_after = stop;
+    CHECK(train_tiny(run, first).result.interrupted);
+    CHECK(train_tiny(run, second).weights == expected);
+    CHECK(std::filesystem::exists(folder.path() / "checkpoint-7" / "reference.safetensors"));
+  }
+  TemporaryFolder folder;
+  run.options.folder = folder.path();
+  Recorder first, second;
+  first.stop_after = 3;
+  train_tiny(run, first);
+  run.options.reference_update.every = 3;
+  CHECK_THROWS_WITH(train_tiny(run, second), Catch::Contains("ref_model_sync_steps"));
+}
+
+TEST_CASE("A reference cannot follow where there is none, or none that is live, or by a share out of range") {
+  Recorder recorder;
+  TinyRun run{.objective = "dpo", .max_steps = 1};
+  run.options.reference_update.every = 1;
+  CHECK_THROWS_WITH(train_tiny(run, recorder), Catch::Contains("needs a live reference"));
+  run.live = true;
+  run.options.reference_update.mixup = 1.5;
+  CHECK_THROWS_WITH(train_tiny(run, recorder), Catch::Contains("reference_update.mixup"));
+  run.options.reference_update.mixup = 0.5;
+  run.objective = "orpo";
+  CHECK_THROWS_WITH(train_tiny(run, recorder), Catch::Contains("orpo reads no reference"));
+  LlamaWeights<float> weights = tiny_weights();
+  Llama<float> model(weights);
+  const std::vector<PreferenceRecord> records = tiny_records(2);
+  TrainerOptions options;
+  options.length = run_length(2, 2, 1, 0);
+  CHECK_THROWS_WITH(Trainer(model, parameters_of(weights), make_objective("tdpo1"), {.records = records}, {},
+                            options, recorder),
+                    Catch::Contains("tdpo1 compares with"));
 }
 
 TEST_CASE("LongPO trains on the long prompt against a reference on the short one") {

@@ -1,6 +1,7 @@
 // A batch of pairs through an objective: log-probabilities in, their mean loss and its derivatives out.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <span>
 #include <string>
@@ -20,6 +21,7 @@ namespace solopo {
 template <class V>
 struct ResponseBatch {
   V logp{}, ref_logp{}, length{};  // (B)
+  V statistic{}, ref_statistic{};  // (B)
 };
 
 // Struct of arrays. Vectors that the objective does not need stay empty; they are never read.
@@ -34,8 +36,9 @@ template <class V>
 struct BatchLoss {
   ScalarOf<V> loss{};  // mean over the pairs of the optimiser batch
   V chosen{}, rejected{}, chosen_long{}, rejected_long{},
-      third{};             // (B) dloss/dlogp; empty for responses not needed
-  BatchMetrics metrics{};  // means over the pairs of this batch
+      third{};                               // (B) dloss/dlogp; empty for responses not needed
+  std::array<V, role_count> by_statistic{};  // (B) each, dloss/dstatistic; empty where none is needed
+  BatchMetrics metrics{};                    // means over the pairs of this batch
 };
 
 // An objective known when compiling or one chosen when the program runs (AnyObjective).
@@ -86,6 +89,9 @@ void check_role(const ResponseBatch<V>& batch, const ResponseRole& role, Needs n
     }
   }
   if (has(needs, role.reference)) check_vector(batch.ref_logp, name + ".ref_logp", pairs);
+  if (has(needs, role.response | Needs::statistic)) check_vector(batch.statistic, name + ".statistic", pairs);
+  if (has(needs, role.reference | Needs::ref_statistic))
+    check_vector(batch.ref_statistic, name + ".ref_statistic", pairs);
 }
 
 // The number of pairs. Throws ArgumentError naming argument and index.
@@ -130,6 +136,9 @@ Pair<ScalarOf<V>> gather(const PairBatch<V>& batch, Needs needs, ScalarOf<V> mea
       to.length = Backend<V>::get(from.length, i);
     }
     if (has(needs, role.reference)) to.ref_logp = Backend<V>::get(from.ref_logp, i);
+    if (has(needs, role.response | Needs::statistic)) to.statistic = Backend<V>::get(from.statistic, i);
+    if (has(needs, role.reference | Needs::ref_statistic))
+      to.ref_statistic = Backend<V>::get(from.ref_statistic, i);
   }
   if (has(needs, Needs::scores)) {
     p.score_chosen = Backend<V>::get(batch.score_chosen, i);
@@ -200,6 +209,8 @@ requires(BatchVector<V>&& BatchObjective<O, ScalarOf<V>>) BatchLoss<OwningOf<V>>
   for (unsigned r = 0; r < role_count; ++r) {
     if (has(needs, response_roles[r].response))
       out.*batch_detail::role_of_gradient<Owning>[r] = Backend<V>::zeros(pairs);
+    if (has(needs, response_roles[r].response | Needs::statistic))
+      out.by_statistic[r] = Backend<V>::zeros(pairs);
   }
   const T share = T(1) / static_cast<T>(count);
   double sum = 0;
@@ -207,6 +218,8 @@ requires(BatchVector<V>&& BatchObjective<O, ScalarOf<V>>) BatchLoss<OwningOf<V>>
     for (unsigned r = 0; r < role_count; ++r) {
       if (has(needs, response_roles[r].response))
         Backend<V>::set(out.*batch_detail::role_of_gradient<Owning>[r], i, g.*role_of_loss<T>[r] * share);
+      if (has(needs, response_roles[r].response | Needs::statistic))
+        Backend<V>::set(out.by_statistic[r], i, g.by_statistic[r] * share);
     }
     sum += static_cast<double>(g.loss);
     out.metrics.add(static_cast<double>(g.loss), pair_metrics(objective, converted<double>(p)));

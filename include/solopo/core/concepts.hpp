@@ -40,6 +40,7 @@ concept Distance = ConvexLink<D> && requires {
 };
 
 // The reward r(x, y) an objective gives a response: value, derivative by logp, and whether it reads ref_logp.
+// One that reads the statistic also offers statistic_slope(y), the derivative by it.
 template <class R>
 concept ImplicitReward = ScalarRule<R> && requires(const R r, Response<float> x, Response<double> y) {
   { r.value(x) }
@@ -133,5 +134,23 @@ requires requires {
   { O::third } -> std::convertible_to<ThirdResponse>;
 }
 inline constexpr ThirdResponse third_of<O> = O::third;
+
+// What the statistic of its responses is to an objective.
+template <class O>
+inline constexpr Statistic statistic_of = Statistic::none;
+template <class O>
+requires requires {
+  { O::statistic } -> std::convertible_to<Statistic>;
+}
+inline constexpr Statistic statistic_of<O> = O::statistic;
+
+// Whether an objective holds a part of its loss fixed: its derivatives are then not all of its loss's.
+template <class O>
+inline constexpr bool is_semi_gradient = false;
+template <class O>
+requires requires {
+  { O::is_semi_gradient } -> std::convertible_to<bool>;
+}
+inline constexpr bool is_semi_gradient<O> = O::is_semi_gradient;
 
 }  // namespace solopo

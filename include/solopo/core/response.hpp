@@ -13,6 +13,15 @@ struct Response {
   T logp{};      // log-probability under the policy, summed over the tokens [nats], <= 0
   T ref_logp{};  // the same under the reference model [nats]; read only by objectives that need a reference
   T length{};    // number of scored tokens, >= 1
+  T statistic{}, ref_statistic{};  // one more number of the response, see Statistic
+};
+
+// What Response::statistic is to an objective that reads it; ref_statistic is the same under the reference.
+enum class Statistic {
+  none,
+  head_logp,  // log-probability of the first m tokens [nats], m the length of the pair's shorter response
+  collision_logp,  // sum over the tokens of log sum_v pi(v)^2 [nats]: of two draws being the same token
+  sequential_kl    // sum over the tokens of KL(reference || policy) over the vocabulary [nats]
 };
 
 // A preference record: the preferred and the dispreferred response, each under the short prompt and, where an
@@ -31,7 +40,8 @@ enum class ThirdResponse {
   none,
   reference,        // a better answer than chosen: the record's "reference" (arXiv 2405.16681)
   second_rejected,  // one more dispreferred answer: "rejected_2" (arXiv 2410.18533)
-  unmatched         // the answer of another record, whose prompt is another one (arXiv 2402.01306)
+  unmatched,        // the answer of another record, whose prompt is another one (arXiv 2402.01306)
+  sequence          // prompt and chosen response, scored together as plain text from the second token on
 };
 
 // The loss of one pair and its derivative by each response's logp (0 for those it does not depend on).
@@ -39,6 +49,7 @@ template <class T>
 struct PairLoss {
   T loss{};
   T chosen{}, rejected{}, chosen_long{}, rejected_long{}, third{};
+  T by_statistic[5]{};  // by each response's statistic, in the order of response_roles
 };
 
 // What an objective reads of a Pair, hence which forward passes must run. A response's bit covers its logp
@@ -58,6 +69,8 @@ enum class Needs : unsigned {
   scores = 1 << 16,
   label = 2 << 16,
   mean_length = 4 << 16,
+  statistic = 8 << 16,       // of every response that it reads
+  ref_statistic = 16 << 16,  // of every response whose reference log-probability it reads
 };
 
 SOLOPO_HD constexpr Needs operator|(Needs a, Needs b) noexcept {
@@ -70,6 +83,11 @@ SOLOPO_HD constexpr Needs operator&(Needs a, Needs b) noexcept {
 // Whether every bit of `bits` is in `set`, and whether any is.
 SOLOPO_HD constexpr bool has(Needs set, Needs bits) noexcept { return (set & bits) == bits; }
 SOLOPO_HD constexpr bool has_any(Needs set, Needs bits) noexcept { return (set & bits) != Needs::none; }
+
+// The bits of `set` that are not in `bits`.
+SOLOPO_HD constexpr Needs without(Needs set, Needs bits) noexcept {
+  return static_cast<Needs>(static_cast<unsigned>(set) & ~static_cast<unsigned>(bits));
+}
 
 // Those of the bits that stand for a response.
 SOLOPO_HD constexpr Needs responses_of(Needs set) noexcept { return set & static_cast<Needs>(31); }
@@ -105,6 +123,7 @@ inline constexpr ResponseRole response_roles[] = {
     {"third", Needs::third, Needs::ref_third},
 };
 inline constexpr unsigned role_count = sizeof response_roles / sizeof *response_roles;
+static_assert(sizeof(PairLoss<float>::by_statistic) / sizeof(float) == role_count);
 
 // The member of a Pair and of a PairLoss that belongs to each role.
 template <class T>
@@ -121,8 +140,12 @@ constexpr Pair<To> converted(const Pair<From>& p) {
   Pair<To> out;
   for (unsigned r = 0; r < role_count; ++r) {
     const Response<From>& y = p.*role_of_pair<From>[r];
-    out.*role_of_pair<To>[r] = {static_cast<To>(y.logp), static_cast<To>(y.ref_logp),
-                                static_cast<To>(y.length)};
+    Response<To>& z = out.*role_of_pair<To>[r];
+    z.logp = static_cast<To>(y.logp);
+    z.ref_logp = static_cast<To>(y.ref_logp);
+    z.length = static_cast<To>(y.length);
+    z.statistic = static_cast<To>(y.statistic);
+    z.ref_statistic = static_cast<To>(y.ref_statistic);
   }
   out.score_chosen = static_cast<To>(p.score_chosen);
   out.score_rejected = static_cast<To>(p.score_rejected);

@@ -35,43 +35,64 @@ class Llama {
       layers_.emplace_back(weights.config, offsets, weights.data.data());
   }
 
-  // Summed log-probability of each response [nats], (responses). Throws ArgumentError for a token outside the
-  // vocabulary or a sequence longer than the model's context.
-  std::vector<T> response_logps(const PackedSequences& batch) {
+  // Summed log-probability of each response [nats], (responses). With a statistic, statistics() has that too.
+  // Throws ArgumentError for a token outside the vocabulary, a sequence longer than the model's context, and
+  // a reference of other rows or another vocabulary.
+  std::vector<T> response_logps(const PackedSequences& batch,
+                                const kernels::RowStatistic<T>& statistic = {}) {
     kept_ = nullptr;
-    return run(batch, KeepActivations::none);
+    return run(batch, KeepActivations::none, statistic);
   }
 
-  // The same numbers, bit for bit, keeping what backward() needs. `batch` must stay alive until then.
-  std::vector<T> forward(const PackedSequences& batch) {
+  // The same numbers, bit for bit, keeping what backward() needs. `batch`, and the statistic's reference,
+  // must stay alive until then.
+  std::vector<T> forward(const PackedSequences& batch, const kernels::RowStatistic<T>& statistic = {}) {
     kept_ = nullptr;
-    auto logps = run(batch, options_.recompute ? KeepActivations::layer_inputs : KeepActivations::all);
+    auto logps =
+        run(batch, options_.recompute ? KeepActivations::layer_inputs : KeepActivations::all, statistic);
     kept_ = &batch;
     return logps;
   }
 
-  // Adds d(sum_r dlogps[r] * logp[r]) / d weights into `gradients` (layout.size()), after forward().
+  // The statistic of each response in the last pass, summed over its tokens, (responses); zeros of none.
+  [[nodiscard]] std::span<const T> statistics() const noexcept { return statistics_; }
+
+  // The rows that the last pass scored, in the order of its targets, and the head. Valid until the next pass.
+  [[nodiscard]] kernels::HeadRows<T> head_rows() const noexcept {
+    const std::ptrdiff_t width = weights_.config.hidden_size;
+    return {dense<const T>(head_rows_.data(), static_cast<std::ptrdiff_t>(head_rows_.size()) / width, width),
+            head_weight()};
+  }
+
+  // Adds d(sum_r dlogps[r] * logp[r] + dstatistics[r] * statistic[r]) / d weights into `gradients`
+  // (layout.size()), after forward(). dstatistics may stay empty: zeros.
   // Throws ArgumentError when the sizes are wrong or no forward() went before.
-  void backward(std::span<const T> dlogps, std::span<T> gradients) {
+  void backward(std::span<const T> dlogps, std::span<T> gradients, std::span<const T> dstatistics = {}) {
     if (kept_ == nullptr) throw ArgumentError("backward", "no forward() went before");
     const PackedSequences& batch = *kept_;
     const LlamaConfig& c = weights_.config;
     check_size("dlogps", dlogps.size(), static_cast<std::size_t>(batch.responses));
     check_size("gradients", gradients.size(), weights_.layout.size());
+    if (!dstatistics.empty())
+      check_size("dstatistics", dstatistics.size(), static_cast<std::size_t>(batch.responses));
     const auto rows = static_cast<std::ptrdiff_t>(batch.tokens.size());
     const std::size_t targets = batch.targets.size(), width = static_cast<std::size_t>(c.hidden_size);
 
     // Head. dlogp of a response is that of each of its tokens.
-    std::vector<T> coefficients(targets);
-    for (std::size_t i = 0; i < targets; ++i)
-      coefficients[i] = dlogps[static_cast<std::size_t>(batch.targets[i].response)];
+    std::vector<T> coefficients(targets), by_statistic(statistic_.any() ? targets : 0);
+    for (std::size_t i = 0; i < targets; ++i) {
+      const auto response = static_cast<std::size_t>(batch.targets[i].response);
+      coefficients[i] = dlogps[response];
+      if (!by_statistic.empty() && !dstatistics.empty()) by_statistic[i] = dstatistics[response];
+    }
     const auto head_shape = static_cast<std::ptrdiff_t>(targets);
     dhead_.resize(targets * width);
     const auto dnormed = dense(dhead_.data(), head_shape, c.hidden_size);
     kernels::lm_head_backward<T, Product>(
         dense<const T>(head_rows_.data(), head_shape, c.hidden_size), head_weight(), head_tokens_,
         coefficients, head_lse_, dnormed,
-        dense(gradients.data() + weights_.layout.head, c.vocab_size, c.hidden_size), logits_);
+        dense(gradients.data() + weights_.layout.head, c.vocab_size, c.hidden_size), logits_, statistic_,
+        row_statistics_, by_statistic);
     // Final norm, at the rows that were scored; every other row's gradient begins at zero.
     dstream_.assign(static_cast<std::size_t>(rows) * width, T(0));
     const auto dstream = dense(dstream_.data(), rows, c.hidden_size);
@@ -109,7 +130,7 @@ class Llama {
     const std::int32_t none[] = {0};
     batch.append(tokens, none);
     kept_ = nullptr;
-    run(batch, KeepActivations::none);
+    run(batch, KeepActivations::none, {});
     const LlamaConfig& c = weights_.config;
     std::vector<T> logits(static_cast<std::size_t>(c.vocab_size));
     Product::template gemm<T>(false, true, 1, c.vocab_size, c.hidden_size, T(1), head_rows_.data(),
@@ -162,8 +183,23 @@ class Llama {
     if (rotary_.positions() < longest) rotary_ = {std::max(longest, 512), c.head_dim, c.rope_theta};
   }
 
-  std::vector<T> run(const PackedSequences& batch, KeepActivations keep) {
+  void check(const PackedSequences& batch, const kernels::RowStatistic<T>& statistic) const {
+    if (!statistic.compares()) return;
+    const kernels::HeadRows<T>& r = statistic.reference;
+    if (r.hidden.rows != static_cast<std::ptrdiff_t>(batch.targets.size()) ||
+        r.weight.rows != weights_.config.vocab_size || r.hidden.columns != r.weight.columns)
+      throw ArgumentError("reference", "has " + std::to_string(r.hidden.rows) + " rows and a vocabulary of " +
+                                           std::to_string(r.weight.rows) + ", expected " +
+                                           std::to_string(batch.targets.size()) + " and " +
+                                           std::to_string(weights_.config.vocab_size) +
+                                           "; run the reference model on the same batch first");
+  }
+
+  std::vector<T> run(const PackedSequences& batch, KeepActivations keep,
+                     const kernels::RowStatistic<T>& statistic) {
     check(batch);
+    check(batch, statistic);
+    statistic_ = statistic;
     const LlamaConfig& c = weights_.config;
     const auto rows = static_cast<std::int32_t>(batch.tokens.size());
     const auto width = static_cast<std::size_t>(c.hidden_size);
@@ -183,6 +219,7 @@ class Llama {
     head_rows_.resize(targets * width);
     head_tokens_.resize(targets);
     head_lse_.resize(targets);
+    row_statistics_.resize(statistic_.any() ? targets : 0);
     const MatrixView<T> output = state_.input(layers_.size());
     for (std::size_t i = 0; i < targets; ++i) {
       kernels::rms_norm_row(kernels::CpuTeam{}, static_cast<const T*>(output.row(batch.targets[i].row)),
@@ -193,10 +230,14 @@ class Llama {
     std::vector<T> token_logps(targets);
     kernels::lm_head_forward<T, Product>(
         dense<const T>(head_rows_.data(), static_cast<std::ptrdiff_t>(targets), c.hidden_size), head_weight(),
-        head_tokens_, token_logps, head_lse_, logits_);
+        head_tokens_, token_logps, head_lse_, logits_, statistic_, row_statistics_);
     std::vector<T> logps(static_cast<std::size_t>(batch.responses), T(0));
-    for (std::size_t i = 0; i < targets; ++i)
-      logps[static_cast<std::size_t>(batch.targets[i].response)] += token_logps[i];
+    statistics_.assign(logps.size(), T(0));
+    for (std::size_t i = 0; i < targets; ++i) {
+      const auto response = static_cast<std::size_t>(batch.targets[i].response);
+      logps[response] += token_logps[i];
+      if (statistic_.any()) statistics_[response] += row_statistics_[i];
+    }
     return logps;
   }
 
@@ -210,7 +251,10 @@ class Llama {
   kernels::AlignedVector<T> head_rows_;  // (M, C) normalised rows that are scored
   kernels::AlignedVector<T> dhead_;      // (M, C)
   kernels::AlignedVector<T> head_lse_;   // (M)
-  kernels::AlignedVector<T> logits_;     // (chunk, V)
+  kernels::AlignedVector<T> logits_;     // (chunk, V), or two of them
+  kernels::RowStatistic<T> statistic_;   // asked for in the last pass
+  std::vector<T> row_statistics_;        // (M), or empty
+  std::vector<T> statistics_;            // (responses)
   std::vector<std::int32_t> head_tokens_;
   const PackedSequences* kept_ = nullptr;
 };

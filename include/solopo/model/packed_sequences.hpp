@@ -2,9 +2,11 @@
 // share is there once. A response's last token is predicted but never read, so it has no row.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "solopo/core/error.hpp"
@@ -59,6 +61,34 @@ struct PackedSequences {
       indices.push_back(responses++);
     }
     return indices;
+  }
+
+  // Scores the prompt of a response, from its second token on, as a response of its own and returns its
+  // index; -1, and no change, when the prompt is one token. No row is added: only more of them are scored.
+  std::int32_t score_prompt(std::int32_t response) {
+    const auto first = std::find_if(targets.begin(), targets.end(),
+                                    [&](const HeadTarget& target) { return target.response == response; });
+    if (first == targets.end())
+      throw ArgumentError("response",
+                          std::to_string(response) + " is not one of " + std::to_string(responses));
+    const std::int32_t last = first->row, begin = last - positions[static_cast<std::size_t>(last)];
+    if (begin == last) return -1;
+    for (std::int32_t row = begin; row < last; ++row)
+      targets.push_back({row, tokens[static_cast<std::size_t>(row) + 1], responses});
+    return responses++;
+  }
+
+  // Makes the tokens of a response from `head` on a response of their own and returns its index; -1, and no
+  // change, when it has no more than `head` tokens. Only the sums differ, not what is computed.
+  std::int32_t split(std::int32_t response, std::size_t head) {
+    std::int32_t tail = -1;
+    std::size_t seen = 0;
+    for (HeadTarget& target : targets) {
+      if (target.response != response || seen++ < head) continue;
+      if (tail < 0) tail = responses++;
+      target.response = tail;
+    }
+    return tail;
   }
 
  private:

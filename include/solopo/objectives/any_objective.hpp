@@ -51,6 +51,7 @@ class AnyObjective {
   }
 
   [[nodiscard]] ThirdResponse third() const noexcept { return held_->third(); }
+  [[nodiscard]] Statistic statistic() const noexcept { return held_->statistic(); }
   [[nodiscard]] Needs needs() const noexcept { return held_->needs(); }
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
 
@@ -87,6 +88,7 @@ class AnyObjective {
                         std::span<PairLoss<double>>) const = 0;
     virtual PairMetrics metrics(const Pair<double>&) const = 0;
     virtual ThirdResponse third() const noexcept = 0;
+    virtual Statistic statistic() const noexcept = 0;
     virtual double reward(const Response<double>&) const = 0;
     virtual Needs needs() const noexcept = 0;
     virtual bool has_reward() const noexcept = 0;
@@ -118,6 +120,7 @@ class AnyObjective {
       losses_of(pairs, state, out);
     }
     ThirdResponse third() const noexcept override { return third_of<O>; }
+    Statistic statistic() const noexcept override { return statistic_of<O>; }
     PairMetrics metrics(const Pair<double>& p) const override { return pair_metrics(objective, p); }
     double reward([[maybe_unused]] const Response<double>& y) const override {
       if constexpr (RewardObjective<O>) {

@@ -34,9 +34,13 @@ struct Differentiated {
 
   template <class T>
   SOLOPO_HD PairLoss<T> operator()(const Pair<T>& p) const noexcept {
-    using D = Dual<T, role_count>;
+    using D = Dual<T, 2 * role_count>;
     const auto variable = [](const Response<T>& y, unsigned role) {
-      return Response<D>{D::variable(y.logp, role), D(y.ref_logp), D(y.length)};
+      return Response<D>{.logp = D::variable(y.logp, static_cast<int>(role)),
+                         .ref_logp = D(y.ref_logp),
+                         .length = D(y.length),
+                         .statistic = D::variable(y.statistic, static_cast<int>(role_count + role)),
+                         .ref_statistic = D(y.ref_statistic)};
     };
     const Pair<D> variables{.chosen = variable(p.chosen, 0),
                             .rejected = variable(p.rejected, 1),
@@ -48,7 +52,9 @@ struct Differentiated {
                             .label = D(p.label),
                             .mean_length = D(p.mean_length)};
     const D loss = rule(variables);
-    return {loss.value, loss.slope[0], loss.slope[1], loss.slope[2], loss.slope[3], loss.slope[4]};
+    PairLoss<T> g{loss.value, loss.slope[0], loss.slope[1], loss.slope[2], loss.slope[3], loss.slope[4]};
+    for (unsigned r = 0; r < role_count; ++r) g.by_statistic[r] = loss.slope[role_count + r];
+    return g;
   }
 };
 

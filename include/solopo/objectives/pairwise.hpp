@@ -22,6 +22,10 @@ SOLOPO_HD PairLoss<T> pairwise_loss(const F& link, const R& reward, const Pair<T
   g.loss = link.value(z);
   g.chosen = slope * reward.slope(p.chosen);
   g.rejected = -slope * reward.slope(p.rejected);
+  if constexpr (requires { reward.statistic_slope(p.chosen); }) {
+    g.by_statistic[0] = slope * reward.statistic_slope(p.chosen);
+    g.by_statistic[1] = -slope * reward.statistic_slope(p.rejected);
+  }
   return g;
 }
 
@@ -59,6 +63,7 @@ SOLOPO_HD PairLoss<T> added(PairLoss<T> g, const PairLoss<T>& h) noexcept {
   g.chosen_long += h.chosen_long;
   g.rejected_long += h.rejected_long;
   g.third += h.third;
+  for (unsigned r = 0; r < role_count; ++r) g.by_statistic[r] += h.by_statistic[r];
   return g;
 }
 
@@ -71,6 +76,7 @@ SOLOPO_HD PairLoss<T> scaled(PairLoss<T> g, T weight) noexcept {
   g.chosen_long *= weight;
   g.rejected_long *= weight;
   g.third *= weight;
+  for (T& derivative : g.by_statistic) derivative *= weight;
   return g;
 }
 

@@ -33,7 +33,9 @@
 #include "solopo/objectives/hinge.hpp"
 #include "solopo/objectives/ipo.hpp"
 #include "solopo/objectives/kto.hpp"
+#include "solopo/objectives/ld_dpo.hpp"
 #include "solopo/objectives/logo.hpp"
+#include "solopo/objectives/longpo.hpp"
 #include "solopo/objectives/mpo.hpp"
 #include "solopo/objectives/nca_pair.hpp"
 #include "solopo/objectives/objective_options.hpp"
@@ -49,7 +51,10 @@
 #include "solopo/objectives/simpo.hpp"
 #include "solopo/objectives/solopo.hpp"
 #include "solopo/objectives/sppo_hard.hpp"
+#include "solopo/objectives/tdpo1.hpp"
+#include "solopo/objectives/tdpo2.hpp"
 #include "solopo/objectives/tpo.hpp"
+#include "solopo/objectives/wpo.hpp"
 
 namespace solopo {
 
@@ -62,10 +67,12 @@ struct ObjectiveEntry {
   bool has_reward = false;
   bool needs_long_prompt = false;  // reads responses under the long prompt next to the short one
   bool needs_rejected = true;
-  bool is_coupled = false;  // sees the pairs of a batch together
+  bool is_coupled = false;        // sees the pairs of a batch together
+  bool is_semi_gradient = false;  // holds a part of its loss fixed
   ThirdResponse third = ThirdResponse::none;
-  // LongPO: DPO whose policy sees the long prompt and whose reference sees the short one. Whoever feeds the
-  // objective does this; the objective itself is DPO.
+  Statistic statistic = Statistic::none;
+  // LongPO: the policy sees the long prompt and the reference the short one. Whoever feeds the objective does
+  // this.
   bool policy_long_reference_short = false;
   std::vector<ObjectiveOption> options{};
   AnyObjective (*make)(const std::string& name, const ObjectiveOptions& resolved) = nullptr;
@@ -143,7 +150,9 @@ void add(std::vector<ObjectiveEntry>& entries, std::vector<ObjectiveEntry>& solo
                    .has_reward = RewardObjective<O>,
                    .needs_rejected = has(O::needs, Needs::rejected),
                    .is_coupled = CoupledObjective<O>,
+                   .is_semi_gradient = is_semi_gradient<O>,
                    .third = third_of<O>,
+                   .statistic = statistic_of<O>,
                    .make = &configured<O>};
   const O standard{};
   visit_options(standard, Lister{e.options});
@@ -214,18 +223,22 @@ inline std::vector<ObjectiveEntry> entries() {
   add<BetaDPO>(plain, wrapped,
                {"beta-dpo", "-ln s(beta (1 + a (mean of D - M)) D) of the kept pairs", "2407.08639"});
   add<ODPO>(plain, wrapped, {"odpo", "-ln s(beta D - a ln(score w - score l))", "2402.10571"});
+  add<LDDPO>(plain, wrapped,
+             {"ld-dpo", "dpo of ld(l) = a l + (1-a) l of the first min(n w, n l) tokens", "2409.06411"});
   add<TPO>(plain, wrapped,
            {"tpo", "-ln s(beta (logp w - logp l) - gamma) + nll_weight NLL(reference)", "2405.16681"});
   add<LOGO>(
       plain, wrapped,
       {"logo", "-ln s(beta (mean logp w - average mean logp l) - gamma) + nll_weight NLL(w)", "2410.18533"});
+  add<WPO<>>(plain, wrapped,
+             {"wpo", "v(w) v(l) dpo, v = e^(mean of logp - ln sum of squared likelihoods)", "2406.11827"});
+  add<TDPO1>(plain, wrapped, {"tdpo1", "-ln s(beta (D - (K l - K w)))", "2404.11999"});
+  add<TDPO2>(plain, wrapped, {"tdpo2", "-ln s(beta (D - a (K l - K w))), K w fixed", "2404.11999"});
   add<SFT>(plain, wrapped, {"sft", "-mean logp w", ""});
-  ObjectiveEntry longpo = plain.front();
-  longpo.name = "longpo";
-  longpo.formula = "-ln s(beta D), policy on the long prompt, reference on the short one";
-  longpo.paper = "2502.13922";
-  longpo.policy_long_reference_short = true;
-  plain.push_back(longpo);
+  add<LongPO>(plain, wrapped,
+              {"longpo", "lm_weight NLL(long prompt, w) + dpo_weight dpo, reference on the short prompt",
+               "2502.13922"});
+  plain.back().policy_long_reference_short = true;
   plain.insert(plain.end(), wrapped.begin(), wrapped.end());
   return plain;
 }
@@ -303,7 +316,9 @@ inline void check_option(const ObjectiveOption& option, const OptionValue& value
       {"batch_weight", "how far beta follows the batch's margins"},
       {"bco_weight", "weight of the binary classifier term"},
       {"beta", "scale of the reward"},
+      {"clamp_weight", "weights of responses at most 1"},
       {"delta", "shift of the reward"},
+      {"desensitise", "weigh tokens down under policy and reference, or the policy only"},
       {"desirable_weight", "weight of records labelled desirable"},
       {"distance", "of the alignment: absolute, squared or huber"},
       {"divergence", "from the reference: reverse_kl, forward_kl, js or alpha"},
@@ -312,9 +327,12 @@ inline void check_option(const ObjectiveOption& option, const OptionValue& value
       {"gamma", "margin the rewards should keep, absolute"},
       {"huber_delta", "where the huber distance turns linear"},
       {"keep", "share of a batch's pairs that is kept"},
+      {"kl_weight", "weight of the divergence over the tokens"},
       {"label_smoothing", "share of flipped labels assumed"},
       {"lambda", "weight of the odds ratio, or of the penalty"},
+      {"ld_alpha", "weight of tokens past the shorter response's length"},
       {"length_weight", "weight of the difference in length"},
+      {"lm_weight", "weight of the NLL of the long prompt and the chosen response"},
       {"margin_alpha", "weight of the drift from the reference in the margin"},
       {"nll", "divide the NLL by the response's tokens, not at all, or by the batch's mean"},
       {"nll_weight", "weight of the chosen response's NLL"},

@@ -51,6 +51,8 @@ struct SoLoPO {
       (aligns_rejected ? needs_of_responses(Needs::rejected | Needs::rejected_long, Reward::reads_reference)
                        : Needs::none);
   static constexpr ThirdResponse third = third_of<Base>;
+  static constexpr Statistic statistic = statistic_of<Base>;
+  static constexpr bool is_semi_gradient = solopo::is_semi_gradient<Base>;
   using State = StateOf<Base>;
   SOLOPO_HD constexpr Reward reward() const noexcept { return base.reward(); }
   SOLOPO_HD constexpr auto logged_reward() const noexcept requires requires(const Base& b) {
@@ -100,20 +102,25 @@ struct SoLoPO {
   template <class T>
   SOLOPO_HD void align(const Pair<T>& p, PairLoss<T>& g) const noexcept {
     if (!aligns(p)) return;
-    align(p.chosen, p.chosen_long, g.loss, g.chosen, g.chosen_long);
-    if constexpr (aligns_rejected) align(p.rejected, p.rejected_long, g.loss, g.rejected, g.rejected_long);
+    align(p.chosen, p.chosen_long, g, g.chosen, g.chosen_long, 0);
+    if constexpr (aligns_rejected) align(p.rejected, p.rejected_long, g, g.rejected, g.rejected_long, 1);
   }
 
-  // Adds alpha s(d), d = r(brief) - r(lengthy), to loss and its derivatives to those of the two responses.
+  // Adds alpha s(d), d = r(brief) - r(lengthy), to loss and its derivatives to those of the two responses,
+  // `role` being the place of the brief one and role + 2 that of the lengthy one in response_roles.
   template <class T>
-  SOLOPO_HD void align(const Response<T>& brief, const Response<T>& lengthy, T& loss, T& d_brief,
-                       T& d_lengthy) const noexcept {
+  SOLOPO_HD void align(const Response<T>& brief, const Response<T>& lengthy, PairLoss<T>& g, T& d_brief,
+                       T& d_lengthy, [[maybe_unused]] unsigned role) const noexcept {
     const Reward r = reward();
     const T d = exact_difference(r.value(brief), r.value(lengthy));
     const T slope = T(alpha) * distance.slope(d);
-    loss += T(alpha) * distance.value(d);
+    g.loss += T(alpha) * distance.value(d);
     if (!stop_short_gradient) d_brief += slope * r.slope(brief);
     d_lengthy -= slope * r.slope(lengthy);
+    if constexpr (requires { r.statistic_slope(brief); }) {
+      if (!stop_short_gradient) g.by_statistic[role] += slope * r.statistic_slope(brief);
+      g.by_statistic[role + 2] -= slope * r.statistic_slope(lengthy);
+    }
   }
 };
 

@@ -29,7 +29,7 @@ using ModelWriter = std::function<void(const std::filesystem::path&)>;
 
 namespace checkpoint_detail {
 
-inline void write_weights(const std::filesystem::path& folder, const Parameters& parameters) {
+inline void write_weights(const std::filesystem::path& file, const Parameters& parameters) {
   std::vector<io::TensorToWrite> tensors;
   for (const TensorSlot& slot : parameters.slots) {
     tensors.push_back({.name = slot.name,
@@ -37,7 +37,7 @@ inline void write_weights(const std::filesystem::path& folder, const Parameters&
                        .shape = {slot.shape.begin(), slot.shape.end()},
                        .data = parameters.values.data() + slot.offset});
   }
-  io::write_safetensors(folder / weights_name, tensors, {{"format", "pt"}});
+  io::write_safetensors(file, tensors, {{"format", "pt"}});
 }
 
 inline void write_optimizer(const std::filesystem::path& folder, const AdamW& optimizer) {
@@ -67,11 +67,12 @@ inline io::Json file_list(const std::filesystem::path& folder) {
 
 // Writes checkpoint-<step> into the folder `run` and returns it: everything into a hidden folder, each file
 // synced, the manifest last, then the folder synced and renamed. An older folder of that name is replaced.
-// Throws IoError, and then leaves what was there before. Throws NonFiniteError for weights that are not
-// finite.
+// `reference` holds the weights of a reference that changes in training. Throws IoError, and then leaves what
+// was there before. Throws NonFiniteError for weights that are not finite.
 inline std::filesystem::path write_checkpoint(const std::filesystem::path& run, const TrainState& state,
                                               const RunIdentity& identity, const Parameters& parameters,
-                                              const AdamW& optimizer, const ModelWriter& write_model = {}) {
+                                              const AdamW& optimizer, const ModelWriter& write_model = {},
+                                              const Parameters* reference = nullptr) {
   namespace fs = std::filesystem;
   namespace detail = checkpoint_detail;
   if (const std::string bad = first_non_finite(parameters.values, parameters.slots); !bad.empty()) {
@@ -88,8 +89,9 @@ inline std::filesystem::path write_checkpoint(const std::filesystem::path& run, 
     if (write_model) {
       write_model(temporary);
     } else {
-      detail::write_weights(temporary, parameters);
+      detail::write_weights(temporary / detail::weights_name, parameters);
     }
+    if (reference) detail::write_weights(temporary / detail::reference_name, *reference);
     detail::write_optimizer(temporary, optimizer);
     io::Json manifest = {{"format", "solopo checkpoint"},
                          {"version", 1},

@@ -36,6 +36,7 @@ namespace checkpoint_detail {
 
 inline constexpr const char* manifest_name = "trainer_state.json";
 inline constexpr const char* weights_name = "model.safetensors";
+inline constexpr const char* reference_name = "reference.safetensors";
 inline constexpr const char* optimizer_name = "optimizer.safetensors";
 
 [[noreturn]] inline void refuse(const std::filesystem::path& file, const char* code,

@@ -1,6 +1,7 @@
 // One preference record laid out for one pass through the model: only the sequences its objective needs.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "solopo/model/packed_sequences.hpp"
+#include "solopo/objectives/any_objective.hpp"
 #include "solopo/train/record.hpp"
 
 namespace solopo {
@@ -15,42 +17,81 @@ namespace solopo {
 struct CollateOptions {
   Needs needs = Needs::none;  // of the objective
   TrainContext context = TrainContext::short_prompt;
-  bool share_prefix = true;  // chosen and rejected continue one copy of their prompt
+  ThirdResponse third = ThirdResponse::none;  // of the objective
+  Statistic statistic = Statistic::none;      // of the objective
+  bool share_prefix = true;                   // chosen and rejected continue one copy of their prompt
+};
+
+// How the records of an objective are laid out.
+[[nodiscard]] inline CollateOptions collate_options(const AnyObjective& objective,
+                                                    TrainContext context = TrainContext::short_prompt,
+                                                    bool share_prefix = true) {
+  return {.needs = objective.needs(),
+          .context = context,
+          .third = objective.third(),
+          .statistic = objective.statistic(),
+          .share_prefix = share_prefix};
+}
+
+// A log-probability of the model that is the whole or a part of a role's response.
+struct ResponsePart {
+  unsigned role;       // its place in response_roles
+  std::size_t index;   // among the model's log-probabilities
+  std::size_t tokens;  // that were scored
+  bool is_statistic;   // it is the role's statistic too
 };
 
 struct Collated {
   PackedSequences sequences;
-  // Index among the model's log-probabilities of each role, in the order of response_roles; -1: not needed.
-  std::array<std::int32_t, role_count> responses;
+  std::vector<ResponsePart> parts;  // a role's log-probability is the sum of its parts
 };
 
 // Throws ArgumentError when a prompt or response that is needed is empty.
 [[nodiscard]] inline Collated collate(const PreferenceRecord& record, const CollateOptions& options,
                                       Side side) {
   using Ids = std::span<const std::int32_t>;
-  const Needs needed = roles_on(options.needs, side);
+  const bool reads_sequence = options.third == ThirdResponse::sequence;
+  const bool reads_heads = options.statistic == Statistic::head_logp;
+  const std::size_t head = std::min(record.chosen.size(), record.rejected.size());
+  Needs needed = roles_on(options.needs, side);
+  if (reads_sequence) needed = without(needed, Needs::third);
   Collated out;
-  out.responses.fill(-1);
+  std::int32_t chosen = -1;
+  const auto add = [&](unsigned role, std::int32_t response, std::size_t tokens) {
+    const std::int32_t tail = reads_heads ? out.sequences.split(response, head) : -1;
+    const std::size_t rest = tail < 0 ? 0 : tokens - head;
+    out.parts.push_back({role, static_cast<std::size_t>(response), tokens - rest, reads_heads});
+    if (tail >= 0) out.parts.push_back({role, static_cast<std::size_t>(tail), rest, false});
+    if (response_roles[role].response == Needs::chosen) chosen = response;
+  };
   const auto append = [&](Ids prompt, Needs group) {
     std::vector<Ids> responses;
-    std::vector<unsigned> places;
+    std::vector<unsigned> roles;
     for (unsigned r = 0; r < role_count; ++r) {
       const Needs role = response_roles[r].response;
       if (!has(needed & group, role)) continue;
       responses.push_back(response_of(record, role));
-      places.push_back(r);
+      roles.push_back(r);
     }
+    std::vector<std::int32_t> indices;
     if (options.share_prefix && responses.size() > 1) {
-      const std::vector<std::int32_t> indices = out.sequences.append_shared(prompt, responses);
-      for (std::size_t i = 0; i < places.size(); ++i) out.responses[places[i]] = indices[i];
+      indices = out.sequences.append_shared(prompt, responses);
     } else {
-      for (std::size_t i = 0; i < places.size(); ++i) {
-        out.responses[places[i]] = out.sequences.append(prompt, responses[i]);
-      }
+      for (const Ids response : responses) indices.push_back(out.sequences.append(prompt, response));
     }
+    for (std::size_t i = 0; i < roles.size(); ++i) add(roles[i], indices[i], responses[i].size());
   };
-  append(pair_reads_long(options.context, side) ? record.prompt_long : record.prompt, short_roles);
+  const std::vector<std::int32_t>& prompt =
+      pair_reads_long(options.context, side) ? record.prompt_long : record.prompt;
+  append(prompt, short_roles);
   append(record.prompt_long, long_roles);
+  if (reads_sequence && side == Side::policy) {
+    constexpr unsigned third = role_count - 1;
+    static_assert(response_roles[third].response == Needs::third);
+    out.parts.push_back({third, static_cast<std::size_t>(chosen), record.chosen.size(), false});
+    if (const std::int32_t scored = out.sequences.score_prompt(chosen); scored >= 0)
+      out.parts.push_back({third, static_cast<std::size_t>(scored), prompt.size() - 1, false});
+  }
   return out;
 }
 

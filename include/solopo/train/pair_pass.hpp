@@ -12,15 +12,18 @@
 #include "solopo/core/error.hpp"
 #include "solopo/core/response.hpp"
 #include "solopo/train/collate.hpp"
+#include "solopo/train/live_reference.hpp"
 #include "solopo/train/policy_model.hpp"
+#include "solopo/train/record_reference.hpp"
 #include "solopo/train/reference_logps.hpp"
 
 namespace solopo {
 
-// Records and what the reference gives them.
+// Records and what the reference gives them: numbers computed before, or a model that is asked each time.
 struct TrainData {
   std::span<const PreferenceRecord> records;
   const ReferenceLogps* reference = nullptr;  // unset when the objective needs none
+  LiveReference* live = nullptr;              // used instead when set
 };
 
 // One record as its objective sees it.
@@ -31,23 +34,44 @@ struct PairPass {
 
 namespace pair_pass_detail {
 
+// What the reference says of a record. A live one runs now.
+inline RecordReference reference_of(const TrainData& data, std::size_t index, const CollateOptions& options) {
+  const bool asked = needs_reference(options.needs);
+  if (data.live && (asked || options.statistic == Statistic::sequential_kl))
+    return data.live->score(data.records[index], options);
+  return data.reference ? data.reference->of(index) : RecordReference{};
+}
+
+// What the head is asked for besides log-probabilities. After reference_of() of the same record.
+inline kernels::RowStatistic<float> row_statistic(const TrainData& data, const CollateOptions& options) {
+  kernels::RowStatistic<float> out{.kind = options.statistic};
+  if (out.compares()) {
+    if (!data.live) throw ArgumentError("reference", "must be live: the objective compares distributions");
+    out.reference = data.live->head_rows();
+  }
+  return out;
+}
+
 // Throws NonFiniteError naming record and role.
-inline Pair<float> gather(const Collated& batch, const std::vector<float>& logps, const TrainData& data,
-                          std::size_t index, float mean_length) {
-  const PreferenceRecord& record = data.records[index];
+inline Pair<float> gather(const Collated& batch, const std::vector<float>& logps,
+                          std::span<const float> statistics, const RecordReference& reference,
+                          const PreferenceRecord& record, float mean_length) {
   Pair<float> pair;
+  for (const ResponsePart& part : batch.parts) {
+    Response<float>& y = pair.*role_of_pair<float>[part.role];
+    y.logp += logps[part.index];
+    y.length += static_cast<float>(part.tokens);
+    y.statistic += part.is_statistic ? logps[part.index] : statistics[part.index];
+  }
   for (unsigned r = 0; r < role_count; ++r) {
-    const ResponseRole& role = response_roles[r];
     Response<float>& y = pair.*role_of_pair<float>[r];
-    if (batch.responses[r] >= 0) {
-      y.logp = logps[static_cast<std::size_t>(batch.responses[r])];
-      if (!std::isfinite(y.logp)) {
-        throw NonFiniteError("log-probability of " + std::string(role.name) + " of record '" +
-                             printable(record.id) + "' is " + std::to_string(y.logp));
-      }
-      y.length = static_cast<float>(response_of(record, role.response).size());
+    y.ref_logp = reference.logps[r];
+    y.ref_statistic = reference.statistics[r];
+    if (!std::isfinite(y.logp) || !std::isfinite(y.statistic)) {
+      throw NonFiniteError("log-probability of " + std::string(response_roles[r].name) + " of record '" +
+                           printable(record.id) + "' is " +
+                           std::to_string(std::isfinite(y.logp) ? y.statistic : y.logp));
     }
-    if (data.reference && !data.reference->roles[r].empty()) y.ref_logp = data.reference->roles[r][index];
   }
   pair.score_chosen = record.score_chosen;
   pair.score_rejected = record.score_rejected;
@@ -59,6 +83,7 @@ inline Pair<float> gather(const Collated& batch, const std::vector<float>& logps
 inline void require_finite(const PairLoss<float>& loss, const PreferenceRecord& record) {
   bool finite = std::isfinite(loss.loss);
   for (const auto derivative : role_of_loss<float>) finite = finite && std::isfinite(loss.*derivative);
+  for (const float derivative : loss.by_statistic) finite = finite && std::isfinite(derivative);
   if (!finite) {
     throw NonFiniteError("the loss of record '" + printable(record.id) +
                          "' or its derivative is not finite (loss " + std::to_string(loss.loss) + ")");
@@ -71,9 +96,13 @@ inline void require_finite(const PairLoss<float>& loss, const PreferenceRecord& 
 template <PolicyModel Model>
 [[nodiscard]] PairPass score_pair(Model& model, const TrainData& data, std::size_t index,
                                   const CollateOptions& options, float mean_length) {
+  namespace detail = pair_pass_detail;
+  const RecordReference reference = detail::reference_of(data, index, options);
   const Collated batch = collate(data.records[index], options, Side::policy);
-  const std::vector<float> logps = model.response_logps(batch.sequences);
-  return {pair_pass_detail::gather(batch, logps, data, index, mean_length), batch.sequences.tokens.size()};
+  const std::vector<float> logps =
+      model.response_logps(batch.sequences, detail::row_statistic(data, options));
+  return {detail::gather(batch, logps, model.statistics(), reference, data.records[index], mean_length),
+          batch.sequences.tokens.size()};
 }
 
 // Forward and backward: adds to `gradients` `share` times the gradient of the loss that loss_of(pair) gives.
@@ -82,17 +111,22 @@ template <PolicyModel Model, class LossOf>
 PairPass backpropagate_pair(Model& model, const TrainData& data, std::size_t index,
                             const CollateOptions& options, float mean_length, float share,
                             std::span<float> gradients, LossOf&& loss_of) {
+  namespace detail = pair_pass_detail;
+  const RecordReference reference = detail::reference_of(data, index, options);
   const Collated batch = collate(data.records[index], options, Side::policy);
-  const std::vector<float> logps = model.forward(batch.sequences);
-  const Pair<float> pair = pair_pass_detail::gather(batch, logps, data, index, mean_length);
+  const std::vector<float> logps = model.forward(batch.sequences, detail::row_statistic(data, options));
+  const Pair<float> pair =
+      detail::gather(batch, logps, model.statistics(), reference, data.records[index], mean_length);
   const PairLoss<float> loss = loss_of(pair);
-  pair_pass_detail::require_finite(loss, data.records[index]);
+  detail::require_finite(loss, data.records[index]);
   std::vector<float> dlogps(static_cast<std::size_t>(batch.sequences.responses));
-  for (unsigned r = 0; r < role_count; ++r) {
-    if (batch.responses[r] >= 0)
-      dlogps[static_cast<std::size_t>(batch.responses[r])] = loss.*role_of_loss<float>[r] * share;
+  std::vector<float> dstatistics(dlogps.size());
+  for (const ResponsePart& part : batch.parts) {
+    const float by_statistic = loss.by_statistic[part.role] * share;
+    dlogps[part.index] += loss.*role_of_loss<float>[part.role] * share;
+    (part.is_statistic ? dlogps : dstatistics)[part.index] += by_statistic;
   }
-  model.backward(dlogps, gradients);
+  model.backward(dlogps, gradients, dstatistics);
   return {pair, batch.sequences.tokens.size()};
 }
 

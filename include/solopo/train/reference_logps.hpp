@@ -4,7 +4,6 @@
 #pragma once
 
 #include <array>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -12,6 +11,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "solopo/core/error.hpp"
@@ -20,14 +20,36 @@
 #include "solopo/train/collate.hpp"
 #include "solopo/train/parameters.hpp"
 #include "solopo/train/policy_model.hpp"
+#include "solopo/train/record_reference.hpp"
 
 namespace solopo {
 
 // Summed log-probabilities [nats] for each role, in the order of response_roles, and each record; a role that
-// the reference does not run is empty.
+// the reference does not run is empty. The statistics are those of an objective that reads some.
 struct ReferenceLogps {
-  std::array<std::vector<float>, role_count> roles;
+  std::array<std::vector<float>, role_count> roles, statistics;
+
+  [[nodiscard]] RecordReference of(std::size_t record) const {
+    RecordReference out;
+    for (unsigned r = 0; r < role_count; ++r) {
+      if (!roles[r].empty()) out.logps[r] = roles[r][record];
+      if (!statistics[r].empty()) out.statistics[r] = statistics[r][record];
+    }
+    return out;
+  }
 };
+
+namespace reference_detail {
+
+// The names in the file, and the values, of a role's log-probabilities and statistics.
+template <class Reference>
+auto tensors(Reference& reference, unsigned role) {
+  const std::string name = response_roles[role].name;
+  return std::array{std::pair(name, &reference.roles[role]),
+                    std::pair(name + ".statistic", &reference.statistics[role])};
+}
+
+}  // namespace reference_detail
 
 // Runs the model over all records, one a forward. `progress(done, all)` returns false to stop; then nothing
 // comes back. Throws NonFiniteError naming the record.
@@ -36,19 +58,16 @@ template <PolicyModel Model>
     Model& model, std::span<const PreferenceRecord> records, const CollateOptions& options,
     const std::function<bool(std::size_t, std::size_t)>& progress = {}) {
   ReferenceLogps out;
-  if (roles_on(options.needs, Side::reference) == Needs::none) return out;
+  Needs run = roles_on(options.needs, Side::reference);
+  if (options.third == ThirdResponse::sequence) run = without(run, Needs::third);
+  if (run == Needs::none) return out;
   for (std::size_t i = 0; i < records.size(); ++i) {
     if (progress && !progress(i, records.size())) return std::nullopt;
-    const Collated batch = collate(records[i], options, Side::reference);
-    const std::vector<float> logps = model.response_logps(batch.sequences);
+    const RecordReference one = score_reference(model, records[i], options);
     for (unsigned r = 0; r < role_count; ++r) {
-      if (batch.responses[r] < 0) continue;
-      const float logp = logps[static_cast<std::size_t>(batch.responses[r])];
-      if (!std::isfinite(logp)) {
-        throw NonFiniteError("reference log-probability of " + std::string(response_roles[r].name) +
-                             " of record '" + printable(records[i].id) + "' is " + std::to_string(logp));
-      }
-      out.roles[r].push_back(logp);
+      if (!has(run, response_roles[r].response)) continue;
+      out.roles[r].push_back(one.logps[r]);
+      if (has(options.needs, Needs::ref_statistic)) out.statistics[r].push_back(one.statistics[r]);
     }
   }
   if (progress) progress(records.size(), records.size());
@@ -91,7 +110,8 @@ template <PolicyModel Model>
   return io::sha256_hex("solopo reference 2\n" + weights + "\n" + records + "\n" +
                         std::to_string(static_cast<unsigned>(roles_on(options.needs, Side::reference))) +
                         "\n" + std::to_string(pair_reads_long(options.context, Side::reference)) + "\n" +
-                        std::to_string(options.share_prefix) + "\n" + build);
+                        std::to_string(options.share_prefix) + "\n" +
+                        std::to_string(static_cast<int>(options.statistic)) + "\n" + build);
 }
 
 // The cached log-probabilities, when the file is there and was written under this key. A damaged file throws
@@ -105,11 +125,13 @@ template <PolicyModel Model>
   if (found == file.metadata().end() || found->second != key) return std::nullopt;
   ReferenceLogps out;
   for (unsigned r = 0; r < role_count; ++r) {
-    const io::SafetensorsTensor* tensor = file.find(response_roles[r].name);
-    if (!tensor) continue;
-    if (tensor->elements() != records) return std::nullopt;
-    out.roles[r].resize(records);
-    file.read_f32(response_roles[r].name, out.roles[r]);
+    for (const auto& [name, values] : reference_detail::tensors(out, r)) {
+      const io::SafetensorsTensor* tensor = file.find(name);
+      if (!tensor) continue;
+      if (tensor->elements() != records) return std::nullopt;
+      values->resize(records);
+      file.read_f32(name, *values);
+    }
   }
   return out;
 }
@@ -119,11 +141,11 @@ inline void write_reference(const std::filesystem::path& path, const std::string
                             const ReferenceLogps& reference) {
   std::vector<io::TensorToWrite> tensors;
   for (unsigned r = 0; r < role_count; ++r) {
-    if (reference.roles[r].empty()) continue;
-    tensors.push_back({.name = response_roles[r].name,
-                       .dtype = io::Dtype::F32,
-                       .shape = {reference.roles[r].size()},
-                       .data = reference.roles[r].data()});
+    for (const auto& [name, values] : reference_detail::tensors(reference, r)) {
+      if (values->empty()) continue;
+      tensors.push_back(
+          {.name = name, .dtype = io::Dtype::F32, .shape = {values->size()}, .data = values->data()});
+    }
   }
   io::write_safetensors(path, tensors, {{"key", key}});
 }

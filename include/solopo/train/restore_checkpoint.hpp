@@ -103,9 +103,10 @@ namespace solopo {
   return std::nullopt;
 }
 
-// Loads weights and optimiser state. Throws ModelError when tensors are missing or have other shapes; the
-// weights are then unchanged.
-inline void restore_checkpoint(const Checkpoint& checkpoint, const Parameters& parameters, AdamW& optimizer) {
+// Loads weights and optimiser state, and the weights of a reference that changes in training. Throws
+// ModelError when tensors are missing or have other shapes; the weights are then unchanged.
+inline void restore_checkpoint(const Checkpoint& checkpoint, const Parameters& parameters, AdamW& optimizer,
+                               const Parameters* reference = nullptr) {
   namespace detail = checkpoint_detail;
   const io::SafetensorsFile weights(checkpoint.folder / detail::weights_name);
   const io::SafetensorsFile moments(checkpoint.folder / detail::optimizer_name);
@@ -115,11 +116,21 @@ inline void restore_checkpoint(const Checkpoint& checkpoint, const Parameters& p
     detail::refuse(file.name(), "checkpoint_tensor",
                    "tensor '" + name + (tensor ? "' has another size than the model's" : "' is missing"));
   };
+  std::optional<io::SafetensorsFile> reference_weights;
+  if (reference) {
+    const std::filesystem::path file = checkpoint.folder / detail::reference_name;
+    if (!std::filesystem::exists(file)) detail::refuse(file, "checkpoint_missing", "there is no such file");
+    reference_weights.emplace(file);
+    for (const TensorSlot& slot : reference->slots) require(*reference_weights, slot.name, slot.size);
+  }
   for (const TensorSlot& slot : parameters.slots) require(weights, slot.name, slot.size);
   for (const char* name : {"exp_avg", "exp_avg_sq"}) require(moments, name, optimizer.first().size());
-  for (const TensorSlot& slot : parameters.slots) {
-    weights.read_f32(slot.name, parameters.values.subspan(slot.offset, slot.size));
-  }
+  const auto read = [](const io::SafetensorsFile& file, const Parameters& into) {
+    for (const TensorSlot& slot : into.slots)
+      file.read_f32(slot.name, into.values.subspan(slot.offset, slot.size));
+  };
+  read(weights, parameters);
+  if (reference) read(*reference_weights, *reference);
   moments.read_f32("exp_avg", optimizer.first());
   moments.read_f32("exp_avg_sq", optimizer.second());
   optimizer.set_steps(checkpoint.state.step);

@@ -19,6 +19,7 @@
 #include "solopo/train/batch_pass.hpp"
 #include "solopo/train/checkpoint.hpp"
 #include "solopo/train/closing_watch.hpp"
+#include "solopo/train/live_reference.hpp"
 #include "solopo/train/observer.hpp"
 #include "solopo/train/optimizer.hpp"
 #include "solopo/train/parameters.hpp"
@@ -44,6 +45,7 @@ struct TrainerOptions {
   std::uint64_t seed = 0;
   TrainContext context = TrainContext::short_prompt;
   bool share_prefix = true;
+  ReferenceUpdate reference_update;  // of the records' live reference
 
   std::int64_t eval_every = 0;  // steps, 0: never
   std::int64_t save_every = 0;  // steps, 0: only when stopped and at the end
@@ -79,8 +81,7 @@ class Trainer {
         eval_(eval),
         options_(std::move(options)),
         observer_(observer),
-        collate_{
-            .needs = objective_.needs(), .context = options_.context, .share_prefix = options_.share_prefix},
+        collate_(collate_options(objective_, options_.context, options_.share_prefix)),
         order_(options_.seed, data.records.size()),
         optimizer_(parameters.slots, parameters.values.size(), options_.adamw),
         gradients_(parameters.values.size()) {
@@ -88,6 +89,13 @@ class Trainer {
     if (options_.batch_size == 0) throw ArgumentError("batch_size", "must be 1 or more");
     if (options_.length.steps <= 0) throw ArgumentError("steps", "must be 1 or more");
     if (!(options_.clip >= 0)) throw ArgumentError("clip", "must be 0 or more");
+    check_reference_update(options_.reference_update);
+    if (options_.reference_update.every > 0 && !(data_.live && needs_reference(objective_.needs()))) {
+      throw ArgumentError("reference_update.every",
+                          data_.live
+                              ? objective_.name() + " reads no reference, so none can follow the policy"
+                              : "needs a live reference, which the records do not have");
+    }
     require_reference(data_, "records");
     require_reference(eval_, "evaluation records");
   }
@@ -135,6 +143,8 @@ class Trainer {
     RunIdentity out = {{"objective", objective_.name()},
                        {"context", std::string(train_context_name(o.context))},
                        {"share_prefix", o.share_prefix ? "true" : "false"},
+                       {"ref_model_sync_steps", std::to_string(o.reference_update.every)},
+                       {"ref_model_mixup_alpha", number(o.reference_update.mixup)},
                        {"data", records_digest(data_.records)},
                        {"eval_data", eval_.records.empty() ? "none" : records_digest(eval_.records)},
                        {"eval_every", std::to_string(o.eval_every)},
@@ -162,6 +172,9 @@ class Trainer {
   [[nodiscard]] bool due(std::int64_t every) const noexcept { return every > 0 && state_.step % every == 0; }
 
   void require_reference(const TrainData& data, const char* name) const {
+    if (data.live) return;
+    if (objective_.statistic() == Statistic::sequential_kl && !data.records.empty())
+      throw ArgumentError(name, "have no live reference, which " + objective_.name() + " compares with");
     for (unsigned r = 0; r < role_count && !data.records.empty(); ++r) {
       if (!has(objective_.needs(), response_roles[r].reference)) continue;
       if (!data.reference || data.reference->roles[r].size() != data.records.size()) {
@@ -177,10 +190,17 @@ class Trainer {
     const std::optional<Checkpoint> found = newest_checkpoint(options_.folder, warn);
     if (!found) return;
     check_same_run(found->identity, identity(), options_.allow_change);
-    restore_checkpoint(*found, parameters_, optimizer_);
+    const std::optional<Parameters> reference = changing_reference();
+    restore_checkpoint(*found, parameters_, optimizer_, reference ? &*reference : nullptr);
     state_ = found->state;
     watch_.restore(state_.watch);
     saved_step_ = state_.step;
+  }
+
+  // The weights of the reference when they change in training.
+  [[nodiscard]] std::optional<Parameters> changing_reference() const {
+    if (options_.reference_update.every == 0) return std::nullopt;
+    return data_.live->parameters();
   }
 
   // Forward and backward over a batch, then the update.
@@ -212,6 +232,8 @@ class Trainer {
 
     const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
     state_.step += 1;
+    if (options_.reference_update.due(state_.step))
+      update_reference(data_.live->parameters(), parameters_, options_.reference_update.mixup);
     state_.num_tokens += pass.rows;
     state_.objective = std::move(objective_state);
     state_.seconds += seconds;
@@ -273,8 +295,10 @@ class Trainer {
   void save() {
     if (options_.folder.empty() || state_.step == saved_step_) return;
     try {
-      const std::filesystem::path at = write_checkpoint(options_.folder, state_, identity(), parameters_,
-                                                        optimizer_, options_.write_model);
+      const std::optional<Parameters> reference = changing_reference();
+      const std::filesystem::path at =
+          write_checkpoint(options_.folder, state_, identity(), parameters_, optimizer_, options_.write_model,
+                           reference ? &*reference : nullptr);
       saved_step_ = state_.step;
       prune_checkpoints(options_.folder, options_.keep_last, state_.step, state_.best_step);
       observer_.on_save(state_.step, at);
