@@ -1,0 +1,118 @@
+// Floating-point operations from work and shape. A multiplication and an addition are two; what is not a
+// matrix product (norms, rotations, the softmax's exponentials, the optimiser) is not counted: it is bound by
+// memory, not by arithmetic. Doubles, exact for whole numbers up to 2^53 = 9.0e15.
+//   forward   2 P_l T each layer + 4 d_q S each layer + 2 V d M
+//   training  6 P_l T            + 14 d_q S           + 6 V d M
+// The 14 of attention: 4 forward; in the backward the scores again (2), and the gradients of probabilities,
+// queries, keys and values (2 each).
+#pragma once
+
+#include "solopo/cost/lora.hpp"
+#include "solopo/cost/model_shape.hpp"
+#include "solopo/cost/scheme.hpp"
+#include "solopo/cost/work.hpp"
+
+namespace solopo::cost {
+
+struct Flops {
+  double linear = 0;     // the layers' projections and MLPs
+  double attention = 0;  // scores and weighted sums
+  double head = 0;       // hidden states to logits
+
+  [[nodiscard]] constexpr double total() const noexcept { return linear + attention + head; }
+  friend constexpr Flops operator+(const Flops& a, const Flops& b) noexcept {
+    return {a.linear + b.linear, a.attention + b.attention, a.head + b.head};
+  }
+  friend constexpr Flops operator*(double n, const Flops& a) noexcept {
+    return {n * a.linear, n * a.attention, n * a.head};
+  }
+  constexpr Flops& operator+=(const Flops& other) noexcept { return *this = *this + other; }
+  friend constexpr bool operator==(const Flops&, const Flops&) = default;
+};
+
+namespace flops_detail {
+
+// Multiply-adds: linear weight applications and d_q-wide pairs of all layers, and head weight applications.
+// A row that the last layer skips still needs that layer's keys and values there.
+constexpr Flops multiply_adds(const ModelShape& shape, const Work& work) {
+  const auto real = [](Count n) { return static_cast<double>(n); };
+  const double key_value = 2 * real(product(shape.width, shape.kv_width()));
+  const double per_layer = real(shape.layer_weights()), width = real(shape.query_width());
+  return {.linear = per_layer * real(shape.layers) * real(work.tokens) -
+                    (per_layer - key_value) * real(work.last_layer_skipped_tokens),
+          .attention = width * (real(shape.layers) * real(work.pairs) - real(work.last_layer_skipped_pairs)),
+          .head = real(product(shape.vocabulary, shape.width)) * real(work.head_rows)};
+}
+
+}  // namespace flops_detail
+
+// One pass that gives log-probabilities.
+constexpr Flops forward_flops(const ModelShape& shape, const Work& work) {
+  const Flops n = flops_detail::multiply_adds(require_shape(shape), work);
+  return {2 * n.linear, 4 * n.attention, 2 * n.head};
+}
+
+// The backward of that pass, every weight's gradient included.
+constexpr Flops backward_flops(const ModelShape& shape, const Work& work) {
+  const Flops n = flops_detail::multiply_adds(require_shape(shape), work);
+  return {4 * n.linear, 10 * n.attention, 4 * n.head};
+}
+
+// Running each layer again in the backward instead of keeping its activations.
+constexpr Flops recompute_flops(const ModelShape& shape, const Work& work) {
+  const Flops forward = forward_flops(shape, work);
+  return {forward.linear, forward.attention, 0};
+}
+
+// Forward and backward without anything computed twice.
+constexpr Flops train_flops(const ModelShape& shape, const Work& work) {
+  return forward_flops(shape, work) + backward_flops(shape, work);
+}
+
+// What model FLOP utilisation counts: attention 12 a pair, not 14, since recomputing scores is no progress.
+constexpr Flops model_flops(const ModelShape& shape, const Work& work) {
+  Flops flops = train_flops(shape, work);
+  flops.attention = flops.attention / 14 * 12;
+  return flops;
+}
+
+// Where the reference's log-probabilities come from.
+enum class Reference {
+  none,       // the objective reads none
+  cached,     // computed once before training
+  every_step  // computed beside the policy, as most systems do
+};
+
+struct TrainingOptions {
+  bool recompute_layers = false;
+  bool recompute_logits = false;  // the head's product again in the backward instead of kept logits
+  Reference reference = Reference::none;
+  double epochs = 1;  // over which a cached reference is spread
+  Lora lora{};        // rank 0: every weight is trained
+};
+
+// One record, trained once.
+constexpr Flops record_flops(const ModelShape& shape, const RecordWork& work,
+                             const TrainingOptions& options = {}) {
+  const Work& rows = work.differentiated;
+  Flops flops = train_flops(shape, rows) + forward_flops(shape, work.read);
+  if (options.recompute_layers) flops += recompute_flops(shape, rows);
+  if (options.recompute_logits) flops.head += forward_flops(shape, rows).head;
+  if (options.lora.rank > 0) {
+    // The frozen weights' own gradients fall away: a third of the linear layers' and the head's training.
+    const Flops forward = forward_flops(shape, rows);
+    flops.linear -= forward.linear;
+    flops.head -= forward.head;
+    const double adapters = static_cast<double>(lora_weights(shape, options.lora));
+    flops.linear +=
+        adapters * (6 * static_cast<double>(rows.tokens) + 2 * static_cast<double>(work.read.tokens) +
+                    (options.recompute_layers ? 2 * static_cast<double>(rows.tokens) : 0.0));
+  }
+  if (options.reference != Reference::none) {
+    const double times = options.reference == Reference::cached ? 1 / options.epochs : 1;
+    flops += times * forward_flops(shape, work.scored);
+  }
+  return flops;
+}
+
+}  // namespace solopo::cost
