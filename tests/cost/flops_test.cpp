@@ -18,7 +18,9 @@ TEST_CASE("The operations of a small pass are those counted by hand, at compile 
   CHECK(forward_flops(tiny, work) == Flops{14784, 4.0 * 2 * 12 * 28, 2.0 * 20 * 8 * 3});
   CHECK(backward_flops(tiny, work) == Flops{2 * 14784, 10.0 * 2 * 12 * 28, 4.0 * 20 * 8 * 3});
   CHECK(train_flops(tiny, work) == Flops{3 * 14784, 14.0 * 2 * 12 * 28, 6.0 * 20 * 8 * 3});
-  CHECK(recompute_flops(tiny, work) == Flops{14784, 4.0 * 2 * 12 * 28, 0});
+  CHECK(recompute_flops(tiny, work, Recompute::layers) == Flops{14784, 4.0 * 2 * 12 * 28, 0});
+  CHECK(recompute_flops(tiny, work) == Flops{14784 - 2.0 * 2 * 80 * 7, 4.0 * 2 * 12 * 28, 0});
+  CHECK(recompute_flops(tiny, work, Recompute::none) == Flops{});
   CHECK(model_flops(tiny, work) == Flops{3 * 14784, 12.0 * 2 * 12 * 28, 6.0 * 20 * 8 * 3});
 }
 
@@ -37,7 +39,8 @@ TEST_CASE(
   const RecordWork record{.differentiated = work, .read = {.tokens = 5, .pairs = 15, .head_rows = 0}};
   const Flops plain = record_flops(tiny, record);
   CHECK(plain == train_flops(tiny, work) + forward_flops(tiny, record.read));
-  CHECK(record_flops(tiny, record, {.recompute_layers = true}) == plain + recompute_flops(tiny, work));
+  CHECK(record_flops(tiny, record, {.recompute = Recompute::layers}) ==
+        plain + recompute_flops(tiny, work, Recompute::layers));
   CHECK(record_flops(tiny, record, {.recompute_logits = true}) ==
         plain + Flops{0, 0, forward_flops(tiny, work).head});
 }

@@ -58,10 +58,27 @@ constexpr Flops backward_flops(const ModelShape& shape, const Work& work) {
   return {4 * n.linear, 10 * n.attention, 4 * n.head};
 }
 
-// Running each layer again in the backward instead of keeping its activations.
-constexpr Flops recompute_flops(const ModelShape& shape, const Work& work) {
-  const Flops forward = forward_flops(shape, work);
-  return {forward.linear, forward.attention, 0};
+// What the backward computes again instead of keeping it.
+enum class Recompute {
+  none,
+  // Layers from their kept inputs, but not their last product: its result is the next layer's kept input, and
+  // no gradient reads it. What solopo does.
+  layers_but_down,
+  layers  // all of every layer: the usual formula, and what frameworks do that run a layer as a whole again
+};
+
+constexpr Flops recompute_flops(const ModelShape& shape, const Work& work,
+                                Recompute recompute = Recompute::layers_but_down) {
+  if (recompute == Recompute::none) return {};
+  Flops flops = forward_flops(shape, work);
+  flops.head = 0;
+  if (recompute == Recompute::layers_but_down) {
+    // The last layer's rows that were skipped had no down projection.
+    const double applied = static_cast<double>(product(shape.layers, work.tokens)) -
+                           static_cast<double>(work.last_layer_skipped_tokens);
+    flops.linear -= 2 * static_cast<double>(product(shape.width, shape.ffn)) * applied;
+  }
+  return flops;
 }
 
 // Forward and backward without anything computed twice.
@@ -84,7 +101,7 @@ enum class Reference {
 };
 
 struct TrainingOptions {
-  bool recompute_layers = false;
+  Recompute recompute = Recompute::none;
   bool recompute_logits = false;  // the head's product again in the backward instead of kept logits
   Reference reference = Reference::none;
   double epochs = 1;  // over which a cached reference is spread
@@ -96,7 +113,7 @@ constexpr Flops record_flops(const ModelShape& shape, const RecordWork& work,
                              const TrainingOptions& options = {}) {
   const Work& rows = work.differentiated;
   Flops flops = train_flops(shape, rows) + forward_flops(shape, work.read);
-  if (options.recompute_layers) flops += recompute_flops(shape, rows);
+  flops += recompute_flops(shape, rows, options.recompute);
   if (options.recompute_logits) flops.head += forward_flops(shape, rows).head;
   if (options.lora.rank > 0) {
     // The frozen weights' own gradients fall away: a third of the linear layers' and the head's training.
@@ -106,7 +123,7 @@ constexpr Flops record_flops(const ModelShape& shape, const RecordWork& work,
     const double adapters = static_cast<double>(lora_weights(shape, options.lora));
     flops.linear +=
         adapters * (6 * static_cast<double>(rows.tokens) + 2 * static_cast<double>(work.read.tokens) +
-                    (options.recompute_layers ? 2 * static_cast<double>(rows.tokens) : 0.0));
+                    (options.recompute != Recompute::none ? 2 * static_cast<double>(rows.tokens) : 0.0));
   }
   if (options.reference != Reference::none) {
     const double times = options.reference == Reference::cached ? 1 / options.epochs : 1;

@@ -42,4 +42,15 @@ struct AlignedAllocator {
 template <class T>
 using AlignedVector = std::vector<T, AlignedAllocator<T>>;
 
+// Gives `v` n elements whose values are lost. Unlike resize() it never allocates more than n (a vector that
+// grows doubles, which for an arena is gigabytes) and never holds the old elements beside the new ones.
+template <class T>
+void resize_discarding(AlignedVector<T>& v, std::size_t n) {
+  if (v.capacity() < n) {
+    v = AlignedVector<T>();
+    v.reserve(n);
+  }
+  v.resize(n);
+}
+
 }  // namespace solopo::kernels

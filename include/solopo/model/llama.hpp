@@ -16,6 +16,7 @@
 #include "solopo/model/llama_run_state.hpp"
 #include "solopo/model/llama_weights.hpp"
 #include "solopo/model/packed_sequences.hpp"
+#include "solopo/model/work_count.hpp"
 
 namespace solopo {
 
@@ -116,6 +117,11 @@ class Llama {
                           gradients.data());
     }
 
+    const cost::Work done = work_of(batch);
+    work_.backward += done;
+    if (options_.recompute) work_.recomputed += {.tokens = done.tokens, .pairs = done.pairs};
+    work_.recomputed += {.head_rows = done.head_rows};  // lm_head_backward computes the logits again
+
     T* dembedding = gradients.data() + weights_.layout.embedding;
     for (std::ptrdiff_t r = 0; r < rows; ++r) {
       T* to = dembedding + static_cast<std::size_t>(batch.tokens[static_cast<std::size_t>(r)]) * width;
@@ -140,6 +146,9 @@ class Llama {
   }
 
   [[nodiscard]] const LlamaWeights<T>& weights() const noexcept { return weights_; }
+
+  // What the calls so far have computed.
+  [[nodiscard]] const WorkCount& work() const noexcept { return work_; }
 
   // Bytes of activations and workspace held now (they only grow); weights and gradients are the caller's.
   [[nodiscard]] std::size_t peak_bytes() const noexcept {
@@ -238,6 +247,7 @@ class Llama {
       logps[response] += token_logps[i];
       if (statistic_.any()) statistics_[response] += row_statistics_[i];
     }
+    work_.forward += work_of(batch);
     return logps;
   }
 
@@ -256,6 +266,7 @@ class Llama {
   std::vector<T> row_statistics_;        // (M), or empty
   std::vector<T> statistics_;            // (responses)
   std::vector<std::int32_t> head_tokens_;
+  WorkCount work_;
   const PackedSequences* kept_ = nullptr;
 };
 

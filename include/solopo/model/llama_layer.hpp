@@ -80,7 +80,7 @@ class LlamaLayer {
                                        c.intermediate_size};
       std::ptrdiff_t total = 0;
       for (const std::ptrdiff_t w : widths) total += w;
-      arena.resize(static_cast<std::size_t>(rows * total));
+      kernels::resize_discarding(arena, static_cast<std::size_t>(rows * total));
       T* p = arena.data();
       MatrixView<T>* views[] = {&dqkv, &dattention, &dgate_up, &dnormed, &dhidden};
       for (std::size_t i = 0; i < 5; ++i) {

@@ -38,7 +38,7 @@ class LlamaRunState {
     work_size_ = s * (qkv + dq + heads + c + 2 * f);
     // One input more than layers: the last is the output of the last layer.
     const std::size_t shared = s * (c + f);
-    arena_.resize(input_size_ * (inputs_ + 1) + work_size_ * works_ + shared);
+    kernels::resize_discarding(arena_, input_size_ * (inputs_ + 1) + work_size_ * works_ + shared);
     rows_ = rows;
     config_ = config;
     normed =

@@ -1,0 +1,38 @@
+// The cost model's view of this model: the shape of a configuration, and what Llama (llama.hpp) computes
+// twice and keeps. Where Llama changes, this changes with it; tests/model/work_count_test.cpp holds the two
+// together.
+#pragma once
+
+#include "solopo/cost/flops.hpp"
+#include "solopo/cost/memory.hpp"
+#include "solopo/cost/model_shape.hpp"
+#include "solopo/kernels/lm_head.hpp"
+#include "solopo/model/llama_config.hpp"
+
+namespace solopo {
+
+[[nodiscard]] inline cost::ModelShape model_shape(const LlamaConfig& config) noexcept {
+  return {.width = config.hidden_size,
+          .layers = config.num_hidden_layers,
+          .heads = config.num_attention_heads,
+          .kv_heads = config.num_key_value_heads,
+          .head_dim = config.head_dim,
+          .ffn = config.intermediate_size,
+          .vocabulary = config.vocab_size,
+          .tied_head = config.tie_word_embeddings,
+          .attention_bias = config.attention_bias};
+}
+
+// The logits of scored rows are computed again in the backward; with `recompute` (LlamaOptions) the layers
+// too.
+[[nodiscard]] constexpr cost::TrainingOptions llama_training(bool recompute) noexcept {
+  return {.recompute = recompute ? cost::Recompute::layers_but_down : cost::Recompute::none,
+          .recompute_logits = true};
+}
+
+[[nodiscard]] constexpr cost::MemoryOptions llama_memory(bool recompute) noexcept {
+  return {.kept = recompute ? cost::Kept::layer_inputs : cost::Kept::everything,
+          .head_tile_rows = kernels::head_chunk};
+}
+
+}  // namespace solopo

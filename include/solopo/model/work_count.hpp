@@ -1,0 +1,52 @@
+// What the model has really computed, in the cost model's units: counted from the rows, tiles and targets of
+// the batches it was given, so that the two can be compared to the last unit.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <span>
+
+#include "solopo/cost/flops.hpp"
+#include "solopo/cost/work.hpp"
+#include "solopo/kernels/attention.hpp"
+#include "solopo/model/packed_sequences.hpp"
+
+namespace solopo {
+
+// The work of one pass over a batch. Pairs are those the mask lets see each other; see computed_pairs().
+[[nodiscard]] inline cost::Work work_of(const PackedSequences& batch) {
+  return {.tokens = static_cast<cost::Count>(batch.tokens.size()),
+          .pairs = kernels::attention_pairs(batch.tiles),
+          .head_rows = static_cast<cost::Count>(batch.targets.size())};
+}
+
+// Query-key pairs that attention's products compute over `rows` rows, those included that a causal tile then
+// masks: a block of 64 query rows meets every key that its last row sees. For n causal rows in whole blocks
+// that is n (n + 64) / 2 pairs, where the mask has n (n + 1) / 2.
+[[nodiscard]] inline cost::Count computed_pairs(std::span<const kernels::AttentionTile> tiles,
+                                                std::int32_t rows) {
+  cost::Count pairs = 0;
+  for (std::int32_t begin = 0; begin < rows; begin += kernels::attention::q_block) {
+    const std::int32_t end = std::min(rows, begin + kernels::attention::q_block);
+    for (const kernels::attention::Part& part : kernels::attention::parts_of(tiles, begin, end))
+      pairs += cost::Count(part.last - part.first) * (part.kv_end - part.kv_begin);
+  }
+  return pairs;
+}
+
+// Passes of a model since it was made.
+struct WorkCount {
+  cost::Work forward;     // with or without keeping activations
+  cost::Work backward;    // of those
+  cost::Work recomputed;  // layers run again in a backward; its head rows are those whose logits were
+};
+
+// The operations of these passes on a model of this shape.
+[[nodiscard]] inline cost::Flops work_flops(const cost::ModelShape& shape, const WorkCount& count) {
+  cost::Flops flops = cost::forward_flops(shape, count.forward) + cost::backward_flops(shape, count.backward);
+  flops += cost::recompute_flops(shape, count.recomputed);
+  flops.head += cost::forward_flops(shape, count.recomputed).head;
+  return flops;
+}
+
+}  // namespace solopo

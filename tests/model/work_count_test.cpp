@@ -1,0 +1,172 @@
+#include "solopo/model/work_count.hpp"
+
+#include <atomic>
+#include <span>
+#include <vector>
+
+#include "catch.hpp"
+#include "random_values.hpp"
+#include "solopo/model/llama.hpp"
+#include "solopo/model/model_cost.hpp"
+#include "solopo/train/collate.hpp"
+#include "tiny_llama.hpp"
+
+using namespace solopo;
+
+namespace {
+
+// Sizes that no number of rows below equals, so that a product tells by its sizes whether it is the head's.
+LlamaConfig config() {
+  LlamaConfig c = test::tiny_config();
+  c.vocab_size = 211;
+  return c;
+}
+
+// Counts the operations of the products that are really computed.
+struct CountingProduct {
+  static constexpr const char* name = "counting";
+  static inline std::atomic<std::int64_t> layers{0}, head{0};
+
+  static void reset() { layers = head = 0; }
+
+  template <class T>
+  static void gemm(bool ta, bool tb, std::ptrdiff_t m, std::ptrdiff_t n, std::ptrdiff_t k, T alpha,
+                   const T* a, std::ptrdiff_t lda, const T* b, std::ptrdiff_t ldb, T beta, T* c,
+                   std::ptrdiff_t ldc) {
+    (m == 211 || n == 211 || k == 211 ? head : layers) += 2 * m * n * k;
+    kernels::EigenProduct::gemm<T>(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+  }
+};
+
+PreferenceRecord record() {
+  return {.id = "r",
+          .prompt = test::random_tokens(70, 211, "short"),
+          .prompt_long = test::random_tokens(150, 211, "long"),
+          .chosen = test::random_tokens(9, 211, "chosen"),
+          .rejected = test::random_tokens(6, 211, "rejected"),
+          .third = {}};
+}
+constexpr cost::RecordLengths lengths{.prompt = 70, .prompt_long = 150, .chosen = 9, .rejected = 6};
+
+constexpr Needs both_responses = Needs::chosen | Needs::rejected;
+
+// What training runs, and the same in the cost model.
+struct Case {
+  const char* name;
+  Needs needs;
+  TrainContext context;
+  cost::Sides sides;
+};
+const Case cases[] = {
+    {"DPO on the short prompt", both_responses, TrainContext::short_prompt, cost::Sides::pair_short},
+    {"Long-DPO", both_responses, TrainContext::long_prompt, cost::Sides::pair_long},
+    {"SoLoPO", both_responses | Needs::chosen_long, TrainContext::short_prompt, cost::Sides::solopo},
+    {"SoLoPO, both aligned", both_responses | Needs::chosen_long | Needs::rejected_long,
+     TrainContext::short_prompt, cost::Sides::solopo_both},
+};
+
+}  // namespace
+
+TEST_CASE("What the model computes of a record is what the cost model says, to the last operation and byte") {
+  const LlamaWeights<float> weights = test::random_weights<float>(config());
+  const cost::ModelShape shape = model_shape(weights.config);
+  for (const Case& c : cases)
+    for (const bool share : {false, true})
+      for (const bool recompute : {false, true}) {
+        CAPTURE(c.name, share, recompute);
+        const cost::RecordWork predicted =
+            cost::record_work(lengths, {.sides = c.sides, .share_prefix = share});
+        const Collated batch =
+            collate(record(), {.needs = c.needs, .context = c.context, .share_prefix = share}, Side::policy);
+        CountingProduct::reset();
+        Llama<float, CountingProduct> model(weights, {.recompute = recompute});
+        model.forward(batch.sequences);
+        const std::vector<float> dlogps(static_cast<std::size_t>(batch.sequences.responses), 1.0f);
+        std::vector<float> gradients(weights.layout.size());
+        model.backward(dlogps, gradients);
+
+        CHECK(model.work().forward == predicted.differentiated);
+        CHECK(model.work().backward == predicted.differentiated);
+        CHECK(model.work().recomputed.tokens == (recompute ? predicted.differentiated.tokens : 0));
+        const cost::Flops flops = cost::record_flops(shape, predicted, llama_training(recompute));
+        CHECK(work_flops(shape, model.work()) == flops);
+        CHECK(static_cast<double>(CountingProduct::layers) == flops.linear);
+        CHECK(static_cast<double>(CountingProduct::head) == flops.head);
+
+        const cost::MemoryBytes memory = cost::activation_memory(
+            shape, predicted.peak_tokens, predicted.differentiated.head_rows, llama_memory(recompute));
+        CHECK(static_cast<cost::Count>(model.peak_bytes()) ==
+              memory.activations + memory.workspace + memory.head);
+      }
+}
+
+TEST_CASE("Scoring counts a forward and holds one layer") {
+  const LlamaWeights<float> weights = test::random_weights<float>(config());
+  const cost::RecordWork predicted = cost::record_work(lengths, {.share_prefix = true});
+  const Collated batch = collate(record(), {.needs = both_responses | Needs::chosen_long}, Side::policy);
+  Llama<float> model(weights);
+  model.response_logps(batch.sequences);
+  CHECK(model.work().forward == predicted.scored);
+  CHECK(model.work().backward == cost::Work{});
+  cost::MemoryOptions options = llama_memory(false);
+  options.kept = cost::Kept::nothing;
+  const cost::MemoryBytes memory = cost::activation_memory(
+      model_shape(weights.config), predicted.scored.tokens, predicted.scored.head_rows, options);
+  CHECK(static_cast<cost::Count>(model.peak_bytes()) == memory.activations + memory.workspace + memory.head);
+}
+
+TEST_CASE("Attention's products compute 4 and 10 operations for each pair of their blocks and no others") {
+  const kernels::AttentionShape shape{4, 2, 6};
+  for (const Case& c : cases)
+    for (const bool share : {false, true}) {
+      CAPTURE(c.name, share);
+      const Collated batch =
+          collate(record(), {.needs = c.needs, .context = c.context, .share_prefix = share}, Side::policy);
+      const auto& tiles = batch.sequences.tiles;
+      const auto rows = static_cast<std::ptrdiff_t>(batch.sequences.tokens.size());
+      const std::int64_t pairs = computed_pairs(tiles, static_cast<std::int32_t>(rows));
+      CHECK(pairs >= kernels::attention_pairs(tiles));
+
+      std::vector<float> q = test::normal_values<float>(rows * 24, "q"), k(rows * 12, 0.5f),
+                         v(rows * 12, 0.25f), out(rows * 24), lse(rows * 4), dq(rows * 24), dk(rows * 12),
+                         dv(rows * 12);
+      const auto view = [rows](std::vector<float>& x, std::ptrdiff_t columns) {
+        return dense(x.data(), rows, columns);
+      };
+      CountingProduct::reset();
+      kernels::attention_forward<float, CountingProduct>(shape, tiles, view(q, 24), view(k, 12), view(v, 12),
+                                                         view(out, 24), view(lse, 4));
+      CHECK(CountingProduct::layers == 4 * 24 * pairs);
+      CountingProduct::reset();
+      kernels::attention_backward<float, CountingProduct>(shape, tiles, view(q, 24), view(k, 12), view(v, 12),
+                                                          view(out, 24), view(lse, 4), view(q, 24),
+                                                          view(dq, 24), view(dk, 12), view(dv, 12));
+      CHECK(CountingProduct::layers == 10 * 24 * pairs);
+    }
+}
+
+TEST_CASE(
+    "Blocks of attention meet n (n + 64) / 2 pairs where n causal rows in whole blocks have n (n + 1) / 2") {
+  for (const std::int32_t n : {64, 128, 640}) {
+    const kernels::AttentionTile tile[] = {{0, n, 0, n, true}};
+    CHECK(computed_pairs(tile, n) == std::int64_t(n) * (n + 64) / 2);
+    CHECK(kernels::attention_pairs(tile) == std::int64_t(n) * (n + 1) / 2);
+  }
+}
+
+TEST_CASE("An arena that grows takes what it needs and no more") {
+  LlamaRunState<float> grown, fresh;
+  for (const std::int32_t rows : {100, 101, 90}) grown.prepare(config(), rows, KeepActivations::all);
+  fresh.prepare(config(), 101, KeepActivations::all);
+  CHECK(grown.bytes() == fresh.bytes());
+}
+
+TEST_CASE("A configuration's shape has the weights of its layout, padding apart") {
+  for (const bool tied : {false, true})
+    for (const bool bias : {false, true}) {
+      const LlamaConfig c = test::tiny_config(tied, bias);
+      cost::Count weights = 0;
+      for (const TensorSlot& slot : LlamaLayout(c).slots()) weights += static_cast<cost::Count>(slot.size);
+      CHECK(model_shape(c).weights() == weights);
+    }
+}
