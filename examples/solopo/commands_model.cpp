@@ -1,10 +1,11 @@
-// solopo generate | inspect | objectives
+// solopo generate | inspect | cost | objectives
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <ostream>
 
 #include "commands.hpp"
+#include "cost_command.hpp"
 #include "generate.hpp"
 #include "inspect.hpp"
 #include "solopo/objectives/registry.hpp"
@@ -55,6 +56,30 @@ void add_inspect(CLI::App& program, Commands& commands) {
                       }});
 }
 
+void add_cost(CLI::App& program, Commands& commands) {
+  const auto options = std::make_shared<CostCommandOptions>();
+  CostCommandOptions& o = *options;
+  CLI::App* app =
+      add_command(program, "cost", "Count what ways of training on a record cost; runs nothing",
+                  "  solopo cost --model-shape smollm2-135m --prompt 8192 --short 1024 --response 200\n"
+                  "  solopo cost --model SmolLM2.gguf --prompt 4096 --recompute\n");
+  app->add_option("--model-shape", o.model_shape,
+                  "smollm2-135m, qwen2.5-0.5b, qwen2.5-1.5b, qwen2.5-7b or llama-3.1-8b")
+      ->capture_default_str();
+  add_path(*app, "--model", o.model, "Instead: the shape of a Hugging Face folder or a GGUF file");
+  app->add_option("--prompt", o.prompt, "Tokens of the long prompt")->capture_default_str();
+  app->add_option("--short", o.short_prompt, "Tokens of the short prompt")->capture_default_str();
+  app->add_option("--response", o.response, "Tokens of the chosen response")->capture_default_str();
+  app->add_option("--rejected", o.rejected, "Tokens of the rejected response; 0: as many")
+      ->capture_default_str();
+  app->add_option("--lora-rank", o.lora_rank, "Frozen weights with adapters of this rank; 0: all are trained")
+      ->capture_default_str();
+  app->add_flag("--recompute,!--no-recompute", o.recompute, "Layers computed again in the backward pass");
+  app->add_flag("--every-token,!--no-every-token", o.every_token,
+                "A row for every token, also a response's last one, as usual formulas count");
+  commands.push_back({app, [options](const Console& console) { return run_cost(*options, console); }});
+}
+
 std::string option_list(const std::vector<ObjectiveOption>& options,
                         const std::vector<ObjectiveOption>& without = {}) {
   std::string out;
@@ -97,6 +122,7 @@ void print_objectives(std::ostream& out) {
 void add_model_commands(CLI::App& program, Commands& commands) {
   add_generate(program, commands);
   add_inspect(program, commands);
+  add_cost(program, commands);
   CLI::App* app =
       add_command(program, "objectives", "List the objectives and their options", "  solopo objectives\n");
   commands.push_back({app, [](const Console& console) {

@@ -152,7 +152,8 @@ void add_train(CLI::App& program, Commands& commands) {
       ->group(run);
   app->add_option("--allow-change", o.allow_change, "A setting that may differ on --resume; may be repeated")
       ->group(run);
-  app->add_flag("--dry-run", o.dry_run, "Show the resolved options and token statistics, do not train")
+  app->add_flag("--dry-run", o.dry_run,
+                "Show the resolved options, token statistics, memory and time, do not train")
       ->group(run);
   app->add_flag("--recompute,!--no-recompute", o.recompute,
                 "Compute layers again in the backward pass: less memory")
@@ -161,6 +162,9 @@ void add_train(CLI::App& program, Commands& commands) {
                 "Read the prompt of two responses once [on]")
       ->group(run);
   app->add_option("--threads", o.threads, "0: as many as the machine has")->capture_default_str()->group(run);
+  app->add_option("--memory", o.memory, "GiB the run may take; 0: as much as the machine has")
+      ->capture_default_str()
+      ->group(run);
   commands.push_back(
       {app, [options](const Console& console) { return run_train(*options, train_console(console)); }, true});
 }

@@ -7,6 +7,7 @@
 #include "solopo/train/live_reference.hpp"
 #include "solopo/train/reference_logps.hpp"
 #include "solopo/train/run_lock.hpp"
+#include "train_cost.hpp"
 #include "train_plan.hpp"
 #include "train_progress.hpp"
 #include "usage_error.hpp"
@@ -124,18 +125,25 @@ int run_train(const TrainCommandOptions& options, const TrainConsole& console) {
   kernels::set_thread_count(static_cast<int>(options.threads));
   TrainPlan plan = make_train_plan(options);
   TrainProgress progress(console);
+  const TrainCost cost = train_cost(options, plan);
+  const MachineMemory machine = machine_memory();
+  const std::int64_t limit = memory_limit(options, machine);
   if (options.dry_run) {
-    LlamaLayout layout(plan.text.config);
     console.log << describe_options(options, plan) << "# " << plan.trainer.length.steps << " steps, "
                 << plan.trainer.length.places << " records\n"
                 << describe_records("# " + options.data.string(), plan.records);
     if (!options.eval_data.empty())
       console.log << describe_records("# " + options.eval_data.string(), plan.eval);
-    console.log << fmt::format("# weights, gradients and optimiser: {:.2f} GiB, activations come on top\n",
-                               16.0 * static_cast<double>(layout.size()) / (1 << 30))
-                << std::flush;
+    console.log << describe_cost(options, plan, cost) << std::flush;
+    require_memory(options, plan, cost, limit);
+    console.log << describe_time(plan, cost, calibrate(plan.text.config));
+    if (const std::string note = describe_free_memory(cost, machine); !note.empty())
+      console.log << "# " << note << "\n";
+    console.log << std::flush;
     return 0;
   }
+  require_memory(options, plan, cost, limit);
+  if (const std::string note = describe_free_memory(cost, machine); !note.empty()) progress.warn(note);
   console.log << describe_records(options.data.string(), plan.records);
   if (!options.eval_data.empty()) console.log << describe_records(options.eval_data.string(), plan.eval);
   console.log << std::flush;

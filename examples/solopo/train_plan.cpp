@@ -125,6 +125,7 @@ void check_numbers(const TrainCommandOptions& o, std::vector<std::string>& probl
   whole("--save-every", o.save_every, 1);
   whole("--keep-last", o.keep_last, 1);
   whole("--threads", o.threads, 0);
+  real("--memory", o.memory, o.memory >= 0, "0 or more");
 }
 
 void check_names(const TrainCommandOptions& o, std::vector<std::string>& problems) {

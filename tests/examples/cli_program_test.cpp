@@ -36,8 +36,9 @@ bool has(const Outcome& outcome, const std::string& text) {
 
 void write(const std::filesystem::path& path, const std::string& text) { solopo::io::write_file(path, text); }
 
-const char* const commands[] = {"data", "data build", "data synth", "data sample", "train",   "score",
-                                "eval", "compare",    "report",     "generate",    "inspect", "objectives"};
+const char* const commands[] = {"data",    "data build", "data synth", "data sample", "train",
+                                "score",   "eval",       "compare",    "report",      "generate",
+                                "inspect", "cost",       "objectives"};
 
 }  // namespace
 
@@ -47,6 +48,23 @@ TEST_CASE("--version names the instruction set, the matrix library, the threads 
   for (const char* text :
        {"solopo 0.1.0", "instruction set:", "compiled for", "matrix library:", "threads:", "compiler:"})
     CHECK(has(o, text));
+}
+
+TEST_CASE("cost prints every scheme with its counts and ratios, and refuses what it cannot count by flag") {
+  const Outcome o = solopo_run("cost --model-shape qwen2.5-7b --prompt 4096 --short 1024 --every-token");
+  CAPTURE(o.text);
+  CHECK(o.code == 0);
+  CHECK(has(o, "7616 M weights"));
+  for (const char* row : {"V, naive head ", "S+PS, two passes ", "S+PS+RO+LL ", "S+PS, ref "})
+    CHECK(has(o, row));
+  for (const char* ratio : {"1.074", "0.527", "0.773", "0.661", "0.687", "0.640", "0.714", "0.652", "1.029"})
+    CHECK(has(o, ratio));
+  const Outcome unknown = solopo_run("cost --model-shape gpt");
+  CHECK(unknown.code == 2);
+  CHECK(has(unknown, "--model-shape: 'gpt' is not one of smollm2-135m"));
+  const Outcome empty = solopo_run("cost --response 0");
+  CHECK(empty.code == 2);
+  CHECK(has(empty, "--response: 0 must be"));
 }
 
 TEST_CASE("Every command has help with an example") {

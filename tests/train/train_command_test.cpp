@@ -1,5 +1,7 @@
 #include "train_command.hpp"
 
+#include <fmt/format.h>
+
 #include <fstream>
 #include <sstream>
 
@@ -8,7 +10,10 @@
 #include "solopo/core/random.hpp"
 #include "solopo/io/jsonl.hpp"
 #include "solopo/model/language_model.hpp"
+#include "solopo/model/model_cost.hpp"
 #include "tiny_run.hpp"
+#include "train_cost.hpp"
+#include "train_plan.hpp"
 #include "usage_error.hpp"
 
 using namespace solopo;
@@ -127,6 +132,144 @@ TEST_CASE("A dry run tells options, records and tokens, and writes nothing") {
   CHECK(text.find("9 records of 9") != std::string::npos);
   CHECK(text.find("prompt_long  tokens: min") != std::string::npos);
   CHECK_FALSE(fs::exists(job.options.out));
+}
+
+TEST_CASE("A dry run tells what a record costs, what the run holds and about how long it takes") {
+  Job job;
+  job.options.dry_run = true;
+  CHECK(job.run() == 0);
+  const std::string text = job.log.str();
+  INFO(text);
+  for (const char* part :
+       {"# a record in the mean: ", "# arithmetic: ", "linear layers ",
+        "# reference, once: ", "# memory: ", "activations of the largest record, '",
+        "# against Long-PO on these records: ", "# time, an estimate: ", "GFLOP/s measured now: layers "}) {
+    CAPTURE(part);
+    CHECK(text.find(part) != std::string::npos);
+  }
+  // An objective without a reference and without a long prompt has nothing to say about either.
+  Job plain;
+  plain.options.dry_run = true;
+  plain.options.objective = "simpo";
+  CHECK(plain.run() == 0);
+  CHECK(plain.log.str().find("# reference") == std::string::npos);
+  CHECK(plain.log.str().find("# against Long-PO") == std::string::npos);
+}
+
+TEST_CASE("The cost of a run is that of its records under the cost model, and recompute holds less") {
+  Job job;
+  const TrainPlan plan = make_train_plan(job.options);
+  const TrainCost cost = train_cost(job.options, plan);
+  const cost::ModelShape shape = model_shape(plan.text.config);
+  cost::Flops flops;
+  cost::Count tokens = 0, most = 0;
+  for (const PreferenceRecord& r : plan.records.records) {
+    const auto size = [](const std::vector<std::int32_t>& ids) {
+      return static_cast<cost::Count>(ids.size());
+    };
+    const cost::RecordWork work =
+        cost::record_work({size(r.prompt), size(r.prompt_long), size(r.chosen), size(r.rejected)},
+                          {.sides = cost::Sides::solopo, .share_prefix = true});
+    flops += cost::record_flops(shape, work, llama_training(false));
+    tokens += work.differentiated.tokens;
+    most = std::max(most, work.differentiated.tokens);
+  }
+  CHECK(cost.records == 9);
+  CHECK(cost.policy.tokens == tokens);
+  CHECK(cost.largest_rows == most);
+  CHECK(cost.flops.total() == Approx(flops.total()).epsilon(1e-12));
+  CHECK(cost.reference.tokens > cost.policy.tokens);  // of the held-out records too
+  CHECK(cost.memory.model_state() == 16 * shape.weights());
+
+  job.options.recompute = true;
+  const TrainCost again = train_cost(job.options, plan);
+  CHECK(again.memory.activations < cost.memory.activations);
+  CHECK(again.flops.total() > cost.flops.total());
+
+  const auto ratio = against_long(job.options, plan, again);
+  REQUIRE(ratio.has_value());
+  CHECK(ratio->plain < ratio->shared);
+  CHECK(ratio->plain == Approx(again.flops.total() / [&] {
+          cost::Flops all;
+          for (const PreferenceRecord& r : plan.records.records) {
+            const auto size = [](const std::vector<std::int32_t>& ids) {
+              return static_cast<cost::Count>(ids.size());
+            };
+            all += cost::record_flops(
+                shape,
+                cost::record_work({size(r.prompt), size(r.prompt_long), size(r.chosen), size(r.rejected)},
+                                  {.sides = cost::Sides::pair_long}),
+                llama_training(true));
+          }
+          return all.total();
+        }()));
+}
+
+TEST_CASE("A run that cannot fit into memory is refused before it begins, with what would fit") {
+  Job job;
+  const TrainPlan plan = make_train_plan(job.options);
+  const auto refusal = [&](const TrainCommandOptions& o, cost::Count limit) -> std::string {
+    TrainCost cost = train_cost(o, plan);
+    cost.program = 0;  // so that the limits below are the run's alone
+    try {
+      require_memory(o, plan, cost, limit);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  };
+  const auto peak = [&](bool recompute) {
+    TrainCommandOptions o = job.options;
+    o.recompute = recompute;
+    return train_cost(o, plan).memory.total();
+  };
+  const cost::Count all = peak(false), less = peak(true);
+  REQUIRE(less < all);
+  CHECK(refusal(job.options, all) == "");
+  CHECK_THAT(refusal(job.options, all - 1), Catch::Contains("--recompute would fit"));
+  CHECK_THAT(refusal(job.options, less), Catch::Contains("--recompute would fit"));
+  CHECK_THAT(refusal(job.options, less - 1), Catch::Contains("--max-length"));
+  const cost::Count state = train_cost(job.options, plan).memory.model_state();
+  CHECK_THAT(refusal(job.options, state), Catch::Contains("a smaller model"));
+
+  // The length it names does fit, and one token more does not.
+  TrainCommandOptions shorter = job.options;
+  shorter.recompute = true;
+  const auto with_length = [&](std::size_t tokens) {
+    TrainPlan cut = plan;
+    for (PreferenceRecord& r : cut.records.records) {
+      const std::size_t response = std::max(r.chosen.size(), r.rejected.size());
+      for (auto* ids : {&r.prompt, &r.prompt_long}) ids->resize(std::min(ids->size(), tokens - response));
+    }
+    return train_cost(shorter, cut).memory.total();
+  };
+  const PreferenceRecord& first = plan.records.records.front();
+  const std::size_t wanted = first.prompt_long.size() + first.chosen.size() - 3;
+  const cost::Count limit = with_length(wanted);
+  REQUIRE(with_length(wanted + 1) > limit);
+  CHECK_THAT(refusal(shorter, limit), Catch::Contains(fmt::format("--max-length {} ", wanted)));
+}
+
+TEST_CASE("--memory is obeyed with and without --dry-run, and nothing is written") {
+  for (const bool dry : {true, false}) {
+    Job job;
+    job.options.dry_run = dry;
+    job.options.memory = 0.001;
+    CHECK_THROWS_WITH(job.run(), Catch::Contains("the run needs") && Catch::Contains("--memory allows"));
+    CHECK_FALSE(fs::exists(job.options.out));
+    CHECK((job.log.str().find("# memory: ") != std::string::npos) == dry);
+  }
+  Job job;
+  job.options.memory = -1;
+  CHECK_THROWS_WITH(job.run(), Catch::Contains("--memory"));
+}
+
+TEST_CASE("A calibration gives rates above zero for every part") {
+  const Calibration rates = calibrate(load_model_text(tiny_model).config);
+  CHECK(rates.linear > 0);
+  CHECK(rates.attention > 0);
+  CHECK(rates.head > 0);
+  CHECK(rates.seconds({.linear = rates.linear, .attention = 0, .head = rates.head}) == Approx(2.0));
 }
 
 TEST_CASE(

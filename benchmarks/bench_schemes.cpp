@@ -1,0 +1,160 @@
+// The ways of training on one record that Llama runs, measured in turn and set against the cost model: prints
+// one JSON line a scheme, {"scheme", "seconds", "measured_over_v", "predicted_over_v", "measured_over_v_ps",
+// ...}, medians over the repetitions, each of which runs every scheme once.
+//   bench_schemes [--prompt 4096] [--short 1024] [--response 200] [--repetitions 5] [--threads 0]
+//   [--recompute]
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "solopo/core/random.hpp"
+#include "solopo/cost/model_shapes.hpp"
+#include "solopo/cost/named_schemes.hpp"
+#include "solopo/model/llama.hpp"
+#include "solopo/model/model_cost.hpp"
+
+namespace {
+
+using solopo::cost::Count;
+using Ids = std::vector<std::int32_t>;
+
+struct Trial {
+  const solopo::cost::NamedScheme* scheme;
+  solopo::PackedSequences batch;
+  std::vector<double> seconds{};
+};
+
+double seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const std::size_t n = values.size();
+  return n % 2 == 1 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  long prompt = 4096, short_prompt = 1024, response = 200, repetitions = 5, threads = 0;
+  bool recompute = false, sound = true;
+  for (int i = 1; i < argc; ++i) {
+    const std::string option = argv[i];
+    long* value = option == "--prompt"        ? &prompt
+                  : option == "--short"       ? &short_prompt
+                  : option == "--response"    ? &response
+                  : option == "--repetitions" ? &repetitions
+                  : option == "--threads"     ? &threads
+                                              : nullptr;
+    if (option == "--recompute") {
+      recompute = true;
+    } else if (value != nullptr && i + 1 < argc) {
+      *value = std::strtol(argv[++i], nullptr, 10);
+    } else {
+      sound = false;
+    }
+  }
+  if (!sound || prompt < 1 || short_prompt < 1 || response < 1 || repetitions < 1) {
+    std::fputs(
+        "usage: bench_schemes [--prompt N] [--short N] [--response N] [--repetitions N] [--threads N] "
+        "[--recompute]\n",
+        stderr);
+    return 2;
+  }
+  solopo::kernels::set_thread_count(static_cast<int>(threads));
+
+  const solopo::cost::ModelShape& shape = solopo::cost::find_model_shape("smollm2-135m");
+  const auto size = [](Count n) { return static_cast<std::int32_t>(n); };
+  const solopo::LlamaConfig config{.model_type = "llama",
+                                   .vocab_size = size(shape.vocabulary),
+                                   .hidden_size = size(shape.width),
+                                   .intermediate_size = size(shape.ffn),
+                                   .num_hidden_layers = size(shape.layers),
+                                   .num_attention_heads = size(shape.heads),
+                                   .num_key_value_heads = size(shape.kv_heads),
+                                   .head_dim = size(shape.head_dim),
+                                   .max_position_embeddings = 1 << 20,
+                                   .rope_theta = 100000.0,
+                                   .tie_word_embeddings = shape.tied_head};
+  solopo::LlamaWeights<float> weights(config);
+  solopo::RandomStream random(1, "bench");
+  for (const solopo::TensorSlot& slot : weights.layout.slots())
+    for (std::size_t i = 0; i < slot.size; ++i)
+      weights.data[slot.offset + i] =
+          slot.shape.size() == 1 ? 1.0f : static_cast<float>(0.04 * random.uniform() - 0.02);
+  std::vector<float> gradients(weights.layout.size(), 0.0f);
+  const auto ids = [&](long n) {
+    Ids out(static_cast<std::size_t>(n));
+    for (std::int32_t& t : out) t = static_cast<std::int32_t>(random.below(49152));
+    return out;
+  };
+  const Ids long_ids = ids(prompt), short_ids = ids(short_prompt), chosen = ids(response),
+            rejected = ids(response);
+  const std::span<const std::int32_t> pair[] = {chosen, rejected};
+
+  std::vector<Trial> trials;
+  for (const char* name : {"V", "V+PS", "S", "S+PS"}) {
+    Trial trial{&solopo::cost::find_scheme(name), {}};
+    const bool solo = trial.scheme->scheme.sides == solopo::cost::Sides::solopo;
+    const Ids& pair_prompt = solo ? short_ids : long_ids;
+    if (trial.scheme->scheme.share_prefix) {
+      trial.batch.append_shared(pair_prompt, pair);
+    } else {
+      for (const auto& one : pair) trial.batch.append(pair_prompt, one);
+    }
+    if (solo) trial.batch.append(long_ids, chosen);
+    trials.push_back(std::move(trial));
+  }
+
+  solopo::Llama<float> model(weights, {.recompute = recompute});
+  for (long r = -1; r < repetitions; ++r)  // the first round pays for touching memory
+    for (Trial& trial : trials) {
+      const std::vector<float> dlogps(static_cast<std::size_t>(trial.batch.responses), 1.0f);
+      const double begin = seconds();
+      model.forward(trial.batch);
+      model.backward(dlogps, gradients);
+      if (r >= 0) trial.seconds.push_back(seconds() - begin);
+    }
+
+  const auto predicted = [&](const Trial& trial) {
+    const solopo::cost::RecordWork work =
+        record_work({short_prompt, prompt, response, response}, trial.scheme->scheme);
+    return record_flops(shape, work, solopo::llama_training(recompute)).total();
+  };
+  const auto over = [](const Trial& a, const Trial& b) {
+    std::vector<double> ratios;
+    for (std::size_t i = 0; i < a.seconds.size(); ++i) ratios.push_back(a.seconds[i] / b.seconds[i]);
+    return median(std::move(ratios));
+  };
+  Count rows = 0, scored = 0;
+  for (const Trial& trial : trials) {
+    rows = std::max(rows, solopo::work_of(trial.batch).tokens);
+    scored = std::max(scored, solopo::work_of(trial.batch).head_rows);
+    std::printf(
+        "{\"scheme\":\"%s\",\"prompt\":%ld,\"short\":%ld,\"response\":%ld,\"product\":\"%s\",\"threads\":%d,"
+        "\"seconds\":%.4f,\"gflops\":%.1f,\"measured_over_v\":%.3f,\"predicted_over_v\":%.3f,"
+        "\"measured_over_v_ps\":%.3f,\"predicted_over_v_ps\":%.3f}\n",
+        trial.scheme->name, prompt, short_prompt, response, solopo::kernels::DefaultProduct::name,
+        solopo::kernels::thread_count(), median(trial.seconds),
+        predicted(trial) / median(trial.seconds) / 1e9, over(trial, trials[0]),
+        predicted(trial) / predicted(trials[0]), over(trial, trials[1]),
+        predicted(trial) / predicted(trials[1]));
+  }
+  rusage use{};
+  getrusage(RUSAGE_SELF, &use);
+  const solopo::cost::MemoryBytes memory =
+      solopo::cost::training_memory(shape, rows, scored, solopo::llama_memory(recompute));
+  std::printf("{\"arena_bytes\":%lld,\"predicted_bytes\":%lld,\"peak_rss\":%lld}\n",
+              static_cast<long long>(model.peak_bytes()),
+              static_cast<long long>(memory.total() - memory.optimiser),
+              static_cast<long long>(use.ru_maxrss) * 1024);
+  return 0;
+}

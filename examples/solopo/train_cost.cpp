@@ -1,0 +1,247 @@
+#include "train_cost.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "progress.hpp"
+#include "solopo/model/model_cost.hpp"
+#include "solopo/model/work_count.hpp"
+#include "solopo/train/collate.hpp"
+#include "solopo/train/process_memory.hpp"
+
+namespace solopo::cli {
+namespace {
+
+constexpr double gib = 1024.0 * 1024.0 * 1024.0;
+
+AnyObjective objective_of(const TrainPlan& plan) {
+  return plan.entry->make(plan.entry->name, plan.objective);
+}
+
+CollateOptions layout_of(const TrainPlan& plan) {
+  return {.needs = objective_of(plan).needs(),
+          .context = plan.context,
+          .share_prefix = plan.trainer.share_prefix};
+}
+
+// A record as it would be with at most `tokens` tokens of prompt and response.
+PreferenceRecord shortened(PreferenceRecord record, std::size_t tokens) {
+  const std::size_t response = std::max({record.chosen.size(), record.rejected.size(), record.third.size()});
+  const std::size_t prompt = tokens > response ? tokens - response : 1;
+  for (auto* ids : {&record.prompt, &record.prompt_long}) ids->resize(std::min(ids->size(), prompt));
+  return record;
+}
+
+// The most any record's pass holds, weights and optimiser included; `tokens` above 0 shortens the records.
+cost::MemoryBytes peak_memory(const TrainPlan& plan, bool recompute, bool share, std::size_t tokens = 0,
+                              const PreferenceRecord** largest = nullptr, cost::Count* rows = nullptr) {
+  const cost::ModelShape shape = model_shape(plan.text.config);
+  CollateOptions layout = layout_of(plan);
+  layout.share_prefix = share;
+  cost::MemoryBytes most;
+  for (const PreferenceRecord& record : plan.records.records) {
+    const Collated batch = collate(tokens > 0 ? shortened(record, tokens) : record, layout, Side::policy);
+    const cost::Work work = work_of(batch.sequences);
+    const cost::MemoryBytes memory =
+        cost::training_memory(shape, work.tokens, work.head_rows, llama_memory(recompute));
+    if (memory.total() <= most.total()) continue;
+    most = memory;
+    if (largest != nullptr) *largest = &record;
+    if (rows != nullptr) *rows = work.tokens;
+  }
+  return most;
+}
+
+cost::Work forward_work(const std::vector<PreferenceRecord>& records, const CollateOptions& layout,
+                        Side side) {
+  cost::Work work;
+  if (roles_on(layout.needs, side) == Needs::none) return work;
+  for (const PreferenceRecord& record : records) work += work_of(collate(record, layout, side).sequences);
+  return work;
+}
+
+std::string in_gib(cost::Count bytes) { return fmt::format("{:.2f} GiB", static_cast<double>(bytes) / gib); }
+
+// "1.23 TFLOP".
+std::string in_flop(double flops) {
+  const char* units[] = {"MFLOP", "GFLOP", "TFLOP", "PFLOP", "EFLOP"};
+  double value = flops / 1e6;
+  std::size_t unit = 0;
+  while (value >= 1000 && unit + 1 < std::size(units)) {
+    value /= 1000;
+    ++unit;
+  }
+  return fmt::format("{:.3g} {}", value, units[unit]);
+}
+
+std::string parts_of(const cost::Flops& flops) {
+  const double all = std::max(flops.total(), 1.0);
+  return fmt::format("linear layers {:.0f} %, attention {:.0f} %, head {:.0f} %", 100 * flops.linear / all,
+                     100 * flops.attention / all, 100 * flops.head / all);
+}
+
+// The longest --max-length with which the run fits into `limit`; 0: none that leaves something of a prompt.
+std::size_t fitting_length(const TrainPlan& plan, bool recompute, bool share, cost::Count limit) {
+  std::size_t low = 0, high = 0, response = 0;
+  for (const PreferenceRecord& record : plan.records.records) {
+    response = std::max({response, record.chosen.size(), record.rejected.size(), record.third.size()});
+    high = std::max({high, record.prompt.size(), record.prompt_long.size()});
+  }
+  high += response;
+  while (low < high) {
+    const std::size_t middle = low + (high - low + 1) / 2;
+    if (peak_memory(plan, recompute, share, middle).total() <= limit) {
+      low = middle;
+    } else {
+      high = middle - 1;
+    }
+  }
+  return low > response ? low : 0;
+}
+
+}  // namespace
+
+TrainCost train_cost(const TrainCommandOptions& options, const TrainPlan& plan) {
+  TrainCost out;
+  const CollateOptions layout = layout_of(plan);
+  const cost::ModelShape shape = model_shape(plan.text.config);
+  out.records = plan.records.records.size();
+  out.policy = forward_work(plan.records.records, layout, Side::policy);
+  if (objective_of(plan).is_coupled()) out.scored = out.policy;
+  out.reference = forward_work(plan.records.records, layout, Side::reference) +
+                  forward_work(plan.eval.records, layout, Side::reference);
+  out.evaluation = forward_work(plan.eval.records, layout, Side::policy);
+  out.flops = cost::record_flops(shape, {.differentiated = out.policy, .read = out.scored},
+                                 llama_training(options.recompute));
+  out.reference_flops = cost::forward_flops(shape, out.reference);
+  out.evaluation_flops = cost::forward_flops(shape, out.evaluation);
+  const PreferenceRecord* largest = nullptr;
+  out.memory = peak_memory(plan, options.recompute, layout.share_prefix, 0, &largest, &out.largest_rows);
+  if (largest != nullptr) out.largest = largest->id;
+  out.program = static_cast<cost::Count>(peak_process_bytes());
+  return out;
+}
+
+std::optional<AgainstLong> against_long(const TrainCommandOptions& options, const TrainPlan& plan,
+                                        const TrainCost& cost) {
+  const cost::ModelShape shape = model_shape(plan.text.config);
+  cost::Work plain, shared;
+  for (const PreferenceRecord& r : plan.records.records) {
+    if (r.prompt.empty() || r.prompt_long.empty() || r.chosen.empty() || r.rejected.empty())
+      return std::nullopt;
+    const auto size = [](const std::vector<std::int32_t>& ids) {
+      return static_cast<cost::Count>(ids.size());
+    };
+    const cost::RecordLengths lengths{size(r.prompt), size(r.prompt_long), size(r.chosen), size(r.rejected)};
+    plain += cost::record_work(lengths, {.sides = cost::Sides::pair_long}).differentiated;
+    shared +=
+        cost::record_work(lengths, {.sides = cost::Sides::pair_long, .share_prefix = true}).differentiated;
+  }
+  const auto flops = [&](const cost::Work& work) {
+    return cost::record_flops(shape, {.differentiated = work}, llama_training(options.recompute)).total();
+  };
+  return AgainstLong{cost.flops.total() / flops(plain), cost.flops.total() / flops(shared)};
+}
+
+std::string describe_cost(const TrainCommandOptions& options, const TrainPlan& plan, const TrainCost& cost) {
+  const double records = static_cast<double>(std::max<std::size_t>(cost.records, 1));
+  const auto mean = [&](cost::Count all) { return static_cast<double>(all) / records; };
+  const double batch = static_cast<double>(plan.trainer.batch_size);
+  std::string out = fmt::format(
+      "# a record in the mean: {:.0f} tokens through the layers (at most {}), {:.4g} query-key "
+      "pairs, {:.0f} tokens scored\n",
+      mean(cost.policy.tokens), cost.largest_rows, mean(cost.policy.pairs), mean(cost.policy.head_rows));
+  const double step = cost.flops.total() / records * batch;
+  out += fmt::format("# arithmetic: {} a record ({}), {} a step\n", in_flop(cost.flops.total() / records),
+                     parts_of(cost.flops), in_flop(step));
+  if (cost.reference_flops.total() > 0)
+    out += fmt::format("# reference, once: {}\n", in_flop(cost.reference_flops.total()));
+  const cost::MemoryBytes& m = cost.memory;
+  out += fmt::format(
+      "# memory: {} = weights {}, gradients {}, optimiser {}, activations {}, workspace {}, head {}, program "
+      "and "
+      "records {}\n#   activations of the largest record, '{}' ({} tokens)\n",
+      in_gib(cost.peak_bytes()), in_gib(m.weights), in_gib(m.gradients), in_gib(m.optimiser),
+      in_gib(m.activations), in_gib(cost::sum(m.workspace, m.key_sums)), in_gib(m.head), in_gib(cost.program),
+      printable(cost.largest), cost.largest_rows);
+  if (const auto ratio = against_long(options, plan, cost)) {
+    out += fmt::format(
+        "# against Long-PO on these records: {:.2f} of its arithmetic as it usually runs, {:.2f} when it "
+        "shares "
+        "prompts too\n",
+        ratio->plain, ratio->shared);
+  }
+  return out;
+}
+
+std::string describe_time(const TrainPlan& plan, const TrainCost& cost, const Calibration& rates) {
+  const double records = static_cast<double>(std::max<std::size_t>(cost.records, 1));
+  const double record = rates.seconds(cost.flops) / records;
+  const double training = record * static_cast<double>(plan.trainer.length.places);
+  const double reference = rates.seconds(cost.reference_flops);
+  double evaluation = 0;
+  if (const std::int64_t every = plan.trainer.eval_every; every > 0) {
+    const std::int64_t times = (plan.trainer.length.steps + every - 1) / every;
+    evaluation = static_cast<double>(times) * rates.seconds(cost.evaluation_flops);
+  }
+  std::string out =
+      fmt::format("# time, an estimate: {:.3g} s a record, {} in all (training {}", record,
+                  format_duration(training + reference + evaluation), format_duration(training));
+  if (reference > 0) out += ", reference " + format_duration(reference);
+  if (evaluation > 0) out += ", evaluation " + format_duration(evaluation);
+  return out +
+         fmt::format(
+             ")\n#   from GFLOP/s measured now: layers {:.0f} ({} rows), attention {:.0f}, head {:.0f}; "
+             "the optimiser and files are not in it\n",
+             rates.linear / 1e9, rates.rows, rates.attention / 1e9, rates.head / 1e9);
+}
+
+std::string describe_free_memory(const TrainCost& cost, const MachineMemory& machine) {
+  // What the program holds already is not free, and not needed again.
+  const cost::Count needed = cost.memory.total();
+  if (needed <= machine.available) return "";
+  return fmt::format(
+      "the run needs {} more, and only {} of memory are free now; other programs hold the rest",
+      in_gib(needed), in_gib(machine.available));
+}
+
+std::int64_t memory_limit(const TrainCommandOptions& options, const MachineMemory& machine) {
+  return options.memory > 0 ? static_cast<std::int64_t>(options.memory * gib) : machine.total;
+}
+
+void require_memory(const TrainCommandOptions& options, const TrainPlan& plan, const TrainCost& cost,
+                    std::int64_t limit) {
+  if (cost.peak_bytes() <= limit) return;
+  const cost::MemoryBytes& m = cost.memory;
+  std::string message = fmt::format(
+      "the run needs {}, and {} {}: weights, gradients and optimiser take {}, the largest record ({} tokens) "
+      "{}",
+      in_gib(cost.peak_bytes()), options.memory > 0 ? "--memory allows" : "this machine has", in_gib(limit),
+      in_gib(m.model_state()), cost.largest_rows, in_gib(m.step()));
+  const cost::Count room = limit - cost.program;
+  if (m.model_state() >= room)
+    throw Error(message + "; no option makes room for this model's weights, a smaller model would fit");
+  // From what changes nothing but time to what changes the data.
+  struct Way {
+    bool recompute, share;
+    const char* words;
+  };
+  const Way ways[] = {{options.recompute, true, "--share-prefix"},
+                      {true, options.share_prefix, "--recompute"},
+                      {true, true, "--recompute with --share-prefix"}};
+  for (const Way& way : ways) {
+    if (way.recompute == options.recompute && way.share == options.share_prefix) continue;
+    const cost::Count needed = cost::sum(peak_memory(plan, way.recompute, way.share).total(), cost.program);
+    if (needed > limit) continue;
+    throw Error(message + fmt::format("; {} would fit, with {}", way.words, in_gib(needed)));
+  }
+  const std::size_t length = fitting_length(plan, true, true, room);
+  if (length == 0) throw Error(message + "; no length of records would fit, a smaller model might");
+  throw Error(
+      message +
+      fmt::format("; --recompute with --max-length {} --too-long middle (or drop) would fit", length));
+}
+
+}  // namespace solopo::cli
