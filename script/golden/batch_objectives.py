@@ -11,7 +11,6 @@ otherwise is drawn at random.
 Run from the repository root:  python3 script/golden/batch_objectives.py     (needs mpmath and numpy)
 """
 import json
-import platform
 import random
 
 import mpmath as mp
@@ -147,6 +146,8 @@ def batches():
                 p[role] = {"logp": logp, "ref_logp": logp + draw.randint(-256, 256) / 64, "length": length}
             batch.append({**p, "score_chosen": 2, "score_rejected": 1, "label": draw.randint(0, 1), "mean_length": 1})
         batch[0]["label"], batch[1]["label"] = 1, 0
+        for p in batch:  # what a collator puts there
+            p["mean_length"] = sum(q["chosen"]["length"] for q in batch) / size
         yield batch
 
 
@@ -188,7 +189,7 @@ def main():
             cases.append({"objective": full, "options": o, "batches": run(full, exact, full != name)})
     for name in OBJECTIVES:  # each twice, short-to-long too
         assert sum(c["objective"] == "solopo:" + name for c in cases) >= 2
-    versions = {"python": platform.python_version(), "mpmath": mp.__version__, "numpy": np.__version__}
+    versions = {"mpmath": mp.__version__, "numpy": np.__version__}
     with open("tests/golden/batch_objectives.json", "w") as out:
         lines = ",\n".join(json.dumps(c) for c in cases)
         batch_lines = ",\n".join(json.dumps(b) for b in BATCHES)

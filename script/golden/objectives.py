@@ -3,7 +3,7 @@
 
 An independent implementation: formulas written from the papers, computed with 60 digits by mpmath, derivatives by
 mpmath's numerical differentiation. Nothing here is taken from the C++ headers; only the continuation of huge
-exponentials (exp_minus_1) is a convention shared with the library. Hyper-parameters are rounded to float32 first,
+exponentials (exp_minus_1) and the clamp of log_odds are conventions shared with the library. Hyper-parameters are rounded to float32 first,
 because the library stores them so; log-probabilities are multiples of 1/64, exact in both types.
 
 The file lists the pairs once; a case names its pair by index. The gradient's five entries are the derivatives by the
@@ -13,7 +13,6 @@ their statistics.
 Run from the repository root:  python3 script/golden/objectives.py     (needs mpmath and numpy)
 """
 import json
-import platform
 import random
 
 import mpmath as mp
@@ -53,7 +52,8 @@ def mean_logp(p, role):
 
 
 def log_odds(p, role):
-    likelihood = mp.exp(mean_logp(p, role))
+    """The mean log-probability stops at -1e-6: the library's convention."""
+    likelihood = mp.exp(min(mean_logp(p, role), -f32(1e-6)))
     return mp.log(likelihood / (1 - likelihood))
 
 
@@ -351,10 +351,14 @@ def alignment(base, p, o, short):  # arXiv 2505.11166
     return total
 
 
+class Kink(ValueError):
+    pass
+
+
 def derivative(f, x):
     left, right = mp.diff(f, x, direction=-1), mp.diff(f, x, direction=1)
     if abs(right - left) > mp.mpf("1e-25") * max(1, abs(right)):
-        raise ValueError("the pair lies on a kink: choose other options")
+        raise Kink("the pair lies on a kink: choose other options")
     return (left + right) / 2
 
 
@@ -502,7 +506,8 @@ def configurations():
 
 
 def exact_pair(p):
-    return {r: {k: mp.mpf(v) for k, v in y.items()} if r in ROLES else mp.mpf(y) for r, y in p.items()}
+    return {r: {k: mp.mpf(v) for k, v in y.items()} if r in ROLES else mp.mpf(y)
+            for r, y in p.items() if r != "about"}
 
 
 # Options that a case leaves out, where the formulas above read them.
@@ -510,26 +515,36 @@ DEFAULTS = {"apo-zero-unpaired": {"desirable_weight": mp.mpf(1), "undesirable_we
                                   "reference_point": mp.mpf(0)}}
 
 
-def main():
-    listed, cases = list(with_statistics(with_extras(pairs()))), []
+def exact_options(name, options):
+    return {**DEFAULTS.get(name.split(":")[-1], {}),
+            **{k: f32(v) if isinstance(v, float) else v for k, v in options.items()}}
+
+
+def evaluated(name, options, p, field="logp"):
+    """Loss and its five derivatives by that field, as doubles."""
+    exact, o = exact_pair(p), exact_options(name, options)
+    return float(loss(name, exact, o)), [float(x) for x in gradient(name, exact, o, field)]
+
+
+def write(path, listed, configured, skip=lambda name, p: False):
+    cases = []
     for index, p in enumerate(listed):
-        exact = exact_pair(p)
-        for name, options in configurations():
-            o = {**DEFAULTS.get(name.split(":")[-1], {}),
-                 **{k: f32(v) if isinstance(v, float) else v for k, v in options.items()}}
-            value, slopes = float(loss(name, exact, o)), [float(x) for x in gradient(name, exact, o)]
+        for name, options in configured:
+            if skip(name, p):
+                continue
+            value, slopes = evaluated(name, options, p)
             if not all(abs(x) < np.finfo(np.float32).max for x in [value, *slopes]):
                 raise ValueError(f"{name} {options}, pair {index}: not a float32 number")
             case = {"objective": name, "options": options, "pair": index, "loss": value, "gradient": slopes}
             if name.endswith(STATISTICAL):
-                case["by_statistic"] = [float(x) for x in gradient(name, exact, o, "statistic")]
+                case["by_statistic"] = evaluated(name, options, p, "statistic")[1]
             cases.append(case)
-    versions = {"python": platform.python_version(), "mpmath": mp.__version__, "numpy": np.__version__}
-    with open("tests/golden/objectives.json", "w") as out:
+    versions = {"mpmath": mp.__version__, "numpy": np.__version__}
+    with open(path, "w") as out:
         pair_lines, case_lines = (",\n".join(json.dumps(x) for x in rows) for rows in [listed, cases])
         out.write('{"versions": %s,\n"pairs": [\n%s\n],\n"cases": [\n%s\n]}\n'
                   % (json.dumps(versions), pair_lines, case_lines))
 
 
 if __name__ == "__main__":
-    main()
+    write("tests/golden/objectives.json", list(with_statistics(with_extras(pairs()))), list(configurations()))

@@ -51,6 +51,24 @@ TEST_CASE("Every objective equals the independent implementation") {
   CHECK(seen == golden.at("cases").size());
 }
 
+TEST_CASE("Every objective of a pair equals the independent implementation at extreme inputs") {
+  const nlohmann::json golden = read_golden("extreme_objectives.json");
+  std::map<std::string, int> cases;
+  for (const nlohmann::json& c : golden.at("cases")) {
+    const nlohmann::json& pair = golden.at("pairs").at(c.at("pair").get<std::size_t>());
+    INFO(pair.at("about") << "\n" << c.dump());
+    const AnyObjective objective =
+        make_objective(c.at("objective").get<std::string>(), golden_options(c.at("options")));
+    ++cases[objective.name()];
+    check_against(objective(golden_pair(pair)), c, 1e-12);
+    check_against(objective(converted<float>(golden_pair(pair))), c, 2e-5);
+  }
+  for (const ObjectiveEntry& e : registry()) {
+    INFO(e.name);
+    if (!e.is_coupled && !e.needs_long_prompt && e.name != "longpo") CHECK(cases[e.name] >= 10);
+  }
+}
+
 TEST_CASE("Every objective that couples a batch equals the independent implementation, batch after batch") {
   const nlohmann::json golden = read_golden("batch_objectives.json");
   std::map<std::string, int> cases;
