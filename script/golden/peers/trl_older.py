@@ -169,7 +169,8 @@ def tokens():
                   deviates="positions are counted from the prompt's start: behind a prompt of P tokens the last P of an "
                            "answer count nothing, and the last P of the shared length count as tail")
     out.token("wpo", {"beta": 0.1, "clamp": True}, "DPOTrainer.get_batch_loss_metrics, loss_type sigmoid, use_weighting",
-              run(1))
+              run(1), deviates="log-probabilities are one position behind their mask there: the weight leaves out the last "
+                               "token of each answer")
 
 
 if __name__ == "__main__":
