@@ -1,14 +1,13 @@
 #!/usr/bin/env python3
 """Makes tests/golden/tokenizer/chat_templates.jsonl: prompts as transformers' apply_chat_template renders them.
 
-    pip install tokenizers==0.23.3 transformers==5.23.0 jinja2
-    script/golden/chat_templates.py        (after script/golden/tokenizer.py, whose tiny vocabularies it uses)
+    script/golden/chat_templates.py        (after script/golden/tokenizer.py, whose tiny vocabularies it uses;
+                                            in the environment that script/golden/all makes)
 
 One line a prompt: the template's Jinja source, the kind and default system text it must be recognised as, the
 messages, the text, and the ids of that text with its markers, which must be ours too since no message holds a marker.
 """
 import json
-import platform
 from importlib.metadata import version
 from pathlib import Path
 
@@ -103,8 +102,7 @@ CHATS = [
 
 
 def main():
-    about = {"made_with": {"tokenizers": version("tokenizers"), "transformers": version("transformers"),
-                           "python": platform.python_version()}}
+    about = {"made_with": {"tokenizers": version("tokenizers"), "transformers": version("transformers")}}
     lines = [about]
     for vocabulary, source, kind, system in TEMPLATES:
         bos = "<|begin_of_text|>" if kind == "llama3" else None

@@ -15,7 +15,6 @@ float64 versions; the script checks that this moves no log-probability by more t
 """
 import argparse
 import json
-import platform
 import types
 from pathlib import Path
 
@@ -131,8 +130,7 @@ def make_case(name, config, old_names, folder, seed):
     reference = {
         "about": __doc__.split("\n")[0], "case": name, "seed": seed, "sequences": sequences,
         "coefficients": COEFFICIENTS, "objective": objective.item(), "logps": logps, "token_logps": token_logps,
-        "made_with": {"script": "script/golden/llama.py", "python": platform.python_version(),
-                      "torch": torch.__version__, "transformers": transformers.__version__,
+        "made_with": {"script": "script/golden/llama.py", "torch": torch.__version__, "transformers": transformers.__version__,
                       "safetensors": safetensors.__version__, "numpy": np.__version__}}
     (folder / "reference.json").write_text(json.dumps(reference, indent=1) + "\n")
     sizes = {f.name: f.stat().st_size for f in sorted(folder.iterdir())}

@@ -14,7 +14,6 @@ from transformers' reading of the same de-quantised weights, in float32.
 import argparse
 import importlib.metadata
 import json
-import platform
 from pathlib import Path
 
 import numpy as np
@@ -81,8 +80,7 @@ def main():
         "chat": {"messages": CHAT, "text": text, "ids": ids, "greedy_ids": made.tolist(), "end_of_turn_ignored": True,
                  "greedy_text": tokenizer.decode(made, skip_special_tokens=False),
                  "smallest_lead": round((best[:, 0] - best[:, 1]).min().item(), 4)},
-        "made_with": {"script": "script/golden/smollm2.py", "python": platform.python_version(),
-                      "torch": torch.__version__, "transformers": transformers.__version__, "numpy": np.__version__,
+        "made_with": {"script": "script/golden/smollm2.py", "torch": torch.__version__, "transformers": transformers.__version__, "numpy": np.__version__,
                       "gguf": importlib.metadata.version("gguf")}}
     (options.out / "reference.json").write_text(json.dumps(reference, indent=1) + "\n")
     print(json.dumps(reference["chat"], indent=1))

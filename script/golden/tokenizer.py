@@ -1,17 +1,15 @@
 #!/usr/bin/env python3
 """Makes tests/golden/tokenizer: small vocabularies, and the ids Hugging Face's own libraries give with them.
 
-    pip install tokenizers==0.23.3 transformers==5.23.0 gguf jinja2
-    script/golden/tokenizer.py --text PROSE.txt [--gguf SmolLM2-135M-Instruct.Q4_1.gguf] [--out tests/golden/tokenizer]
+    script/golden/tokenizer.py [--text PROSE.txt] [--gguf SmolLM2-135M-Instruct.Q4_1.gguf] [--out tests/golden/tokenizer]
 
 For each pre-tokenizer a byte-level vocabulary is trained on the prose (English) and the sentences below; those tiny
-tokenizer.json files are kept. With --gguf the fixtures of SmolLM2's real vocabulary are made too. Fixtures are JSON
+tokenizer.json files are kept, and without --text they are taken as they are. With --gguf the fixtures of SmolLM2's real vocabulary are made too. Fixtures are JSON
 lines: hand-picked texts with their ids, and hashes over the ids of texts that the tests make again from a seed.
 """
 import argparse
 import hashlib
 import json
-import platform
 from importlib.metadata import version
 from pathlib import Path
 
@@ -249,22 +247,22 @@ def real_vocabulary(gguf):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--text", required=True, type=Path, help="English prose to train the tiny vocabularies on")
+    parser.add_argument("--text", type=Path, help="English prose to train the tiny vocabularies on anew")
     parser.add_argument("--gguf", type=Path, help="SmolLM2-135M-Instruct as GGUF")
     parser.add_argument("--only", help="one vocabulary, by its name")
     parser.add_argument("--out", type=Path, default=ROOT / "tests/golden/tokenizer")
     args = parser.parse_args()
-    versions = {"tokenizers": version("tokenizers"), "transformers": version("transformers"),
-                "python": platform.python_version()}
-    corpus = args.text.read_text()[:200_000].splitlines(keepends=True) + SENTENCES * 20
-    for name, tokenizer, document in tiny_vocabularies(corpus):
-        if args.only not in (None, name):
-            continue
-        folder = args.out / name
-        folder.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(document or json.loads(tokenizer.to_str()), ensure_ascii=False, separators=(",", ":"))
-        (folder / "tokenizer.json").write_text(text + "\n")
-        write_fixtures(Tokenizer.from_file(str(folder / "tokenizer.json")), name, args.out, versions)
+    versions = {"tokenizers": version("tokenizers"), "transformers": version("transformers")}
+    if args.text:
+        corpus = args.text.read_text()[:200_000].splitlines(keepends=True) + SENTENCES * 20
+        for name, tokenizer, document in tiny_vocabularies(corpus):
+            if args.only in (None, name):
+                (args.out / name).mkdir(parents=True, exist_ok=True)
+                text = json.dumps(document or json.loads(tokenizer.to_str()), ensure_ascii=False, separators=(",", ":"))
+                (args.out / name / "tokenizer.json").write_text(text + "\n")
+    for path in sorted(args.out.glob("*/tokenizer.json")):
+        if args.only in (None, path.parent.name):
+            write_fixtures(Tokenizer.from_file(str(path)), path.parent.name, args.out, versions)
     if args.gguf and args.only in (None, "smollm2"):
         write_fixtures(real_vocabulary(args.gguf), "smollm2", args.out, versions)
 
