@@ -19,8 +19,9 @@ namespace {
 struct Comparison {
   std::map<std::string, std::set<std::string>> equal;  // system: objectives with an equal line
   std::map<std::string, std::set<std::string>>
-      differs;  // system: objectives with a line that is another loss
-  int cases = 0, deviations = 0;
+      differs;                       // system: objectives with a line that is another loss
+  std::map<std::string, int> cases;  // system: cases compared
+  int deviations = 0;
 };
 
 std::vector<json> peers() {
@@ -68,7 +69,7 @@ struct Line {
   }
   // A loss that is another one can still meet ours where both are 0: most cases decide.
   ~Line() {
-    all.cases += equal + deviations;
+    all.cases[system] += equal + deviations;
     all.deviations += deviations;
     (equal > deviations ? all.equal : all.differs)[system].insert(objective);
   }
@@ -150,10 +151,13 @@ const Comparison& comparison() {
 TEST_CASE("Objectives equal other systems' own loss code, and differ where a deviation is recorded") {
   const Comparison& all = comparison();
   std::string counts;
-  for (const auto& [system, names] : all.equal) counts += system + ": " + std::to_string(names.size()) + "  ";
-  CHECK(counts == "liger-kernel 0.8.5: 14  llamafactory 0.9.5: 7  trl 0.28.0: 22  trl 1.16.0: 26  ");
-  CHECK(all.cases == 1953);
-  CHECK(all.deviations == 128);
+  for (const auto& [system, names] : all.equal)
+    counts +=
+        system + ": " + std::to_string(names.size()) + " in " + std::to_string(all.cases.at(system)) + "\n";
+  CHECK(counts ==
+        "liger-kernel 0.8.5: 14 in 330\nllamafactory 0.9.5: 7 in 188\n"
+        "trl 0.28.0: 22 in 448\ntrl 1.16.0: 26 in 990\n");
+  CHECK(all.deviations == 131);
 }
 
 // LD-DPO is DPO on log-probabilities whose tail counts ld_alpha, of the policy alone or of both models; WPO
@@ -220,7 +224,7 @@ TEST_CASE("README's table names the systems that were compared, and no others") 
     return false;
   };
   for (const ObjectiveEntry& e : registry()) {
-    if (e.needs_long_prompt) continue;
+    if (e.needs_long_prompt || e.name == "wpo") continue;  // wpo: by tokens, above
     INFO(e.name);
     const std::size_t at = readme.find("| [`" + e.name + "`](");
     REQUIRE(at != std::string::npos);

@@ -174,16 +174,19 @@ def without_reference():
              deviates="p^-a is not bounded: p underflows to 0, ours goes on as its tangent")
 
     # The whole of CPO and ORPO, NLL included, over batches: one mean over the batch's tokens.
-    def whole(make, mean):
+    def whole(make, prompt_tokens=1):
+        """Of the prompt's tokens the attention mask hides the first, which nothing predicts."""
         def run(batch, o, state):
-            values, mask = stand_in.laid_out(batch, PAIR, batch.leaf)
+            values, mask = stand_in.laid_out(batch, PAIR, batch.leaf, prompt_tokens)
             trainer = make(o)
+            attention = mask.clone()
+            attention[:, 1:prompt_tokens] = 1
             half = batch.size
             labels = torch.full_like(mask, stand_in.TOKEN).masked_fill(mask == 0, -100)
             rows = {"chosen": slice(0, half), "rejected": slice(half, None)}
             fields = {f"{role}_{k}": v[rows[role]] for role in PAIR for k, v in
                       [("input_ids", torch.full_like(mask, stand_in.TOKEN)), ("labels", labels),
-                       ("attention_mask", mask.clone() if mean else torch.ones_like(mask))]}
+                       ("attention_mask", attention)]}
             owner = type(trainer).theirs
             for name in ["concatenated_forward", "cpo_loss", "odds_ratio_loss"]:
                 if hasattr(owner, name):
@@ -199,14 +202,16 @@ def without_reference():
     out.batch("cpo", {"beta": 0.1, "nll_weight": 0.7, "label_smoothing": 0.0, "nll": "batch_tokens"},
               "trl.experimental CPOTrainer.get_batch_loss_metrics, loss_type sigmoid",
               whole(lambda o: made(CPOTrainer, cpo_alpha=o["nll_weight"], alpha=0.0, beta=o["beta"], loss_type="sigmoid",
-                                   label_smoothing=0.0), False))
+                                   label_smoothing=0.0)))
     out.batch("cpo-simpo", {"beta": 2.0, "gamma": 0.5, "nll_weight": 1.0, "label_smoothing": 0.0, "nll": "batch_tokens"},
               "trl.experimental CPOTrainer.get_batch_loss_metrics, loss_type simpo",
               whole(lambda o: made(CPOTrainer, cpo_alpha=o["nll_weight"], alpha=0.0, beta=o["beta"], loss_type="simpo",
-                                   simpo_gamma=o["gamma"], label_smoothing=0.0), False))
-    orpo = whole(lambda o: made(ORPOTrainer, beta=o["lambda"]), True)
-    out.batch("orpo", {"lambda": 0.1, "nll": "batch_tokens"},
-              "trl.experimental ORPOTrainer.get_batch_loss_metrics, prompts that the attention mask hides", orpo, tolerance=2e-5)
+                                   simpo_gamma=o["gamma"], label_smoothing=0.0)))
+    orpo = lambda o: made(ORPOTrainer, beta=o["lambda"])
+    call = "trl.experimental ORPOTrainer.get_batch_loss_metrics, prompts of "
+    out.batch("orpo", {"lambda": 0.1, "nll": "batch_tokens"}, call + "one token", whole(orpo), tolerance=2e-5)
+    out.batch("orpo", {"lambda": 0.1, "nll": "batch_tokens"}, call + "five tokens", whole(orpo, 5), tolerance=2e-5,
+              deviates="NLL: one mean over prompt and response tokens of the batch")
 
     def odds_ratio(batch, o):
         trainer = stand_in.trainer(beta=o["lambda"])
