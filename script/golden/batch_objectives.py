@@ -13,6 +13,7 @@ Run from the repository root:  python3 script/golden/batch_objectives.py     (ne
 import json
 import random
 
+import extreme_objectives as extreme
 import mpmath as mp
 import numpy as np
 import objectives as single
@@ -134,7 +135,7 @@ CASES = [
 
 
 def batches():
-    """Three batches of 5, 4 and 6 pairs."""
+    """Three batches of 5, 4 and 6 pairs, and one of pairs of extreme_objectives.py, whose z is 1000."""
     draw = random.Random(20261124)
     for size in [5, 4, 6]:
         batch = []
@@ -146,9 +147,17 @@ def batches():
                 p[role] = {"logp": logp, "ref_logp": logp + draw.randint(-256, 256) / 64, "length": length}
             batch.append({**p, "score_chosen": 2, "score_rejected": 1, "label": draw.randint(0, 1), "mean_length": 1})
         batch[0]["label"], batch[1]["label"] = 1, 0
-        for p in batch:  # what a collator puts there
-            p["mean_length"] = sum(q["chosen"]["length"] for q in batch) / size
-        yield batch
+        yield with_mean_length(batch)
+    listed = list(extreme.pairs())
+    batch = [{k: v for k, v in listed[i].items() if k != "about"} for i in [0, 1, 2, 3, 7, 8]]
+    batch[0]["third"] = {**batch[0]["third"], "ref_logp": batch[0]["third"]["logp"] - 6005}
+    yield with_mean_length(batch)
+
+
+def with_mean_length(batch):  # as a collator sets it
+    for p in batch:
+        p["mean_length"] = sum(q["chosen"]["length"] for q in batch) / len(batch)
+    return batch
 
 
 def run(name, options, alignment):

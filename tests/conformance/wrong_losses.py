@@ -2,20 +2,28 @@
 import math
 
 
+def softplus(x):
+    return max(x, 0.0) + math.log1p(math.exp(-abs(x)))
+
+
+def sigmoid(x):
+    return 0.5 * (1 + math.tanh(x / 2))
+
+
+def margin(pair):
+    w, l = pair["chosen"], pair["rejected"]
+    return w["logp"] - w["ref_logp"] - l["logp"] + l["ref_logp"]
+
+
 def dpo(pair, beta):
     """Right, but for the overflow of a logarithm of an exponential, and without label smoothing."""
-    w, l = pair["chosen"], pair["rejected"]
-    return math.log(1 + math.exp(-beta * (w["logp"] - w["ref_logp"] - l["logp"] + l["ref_logp"])))
+    return math.log(1 + math.exp(-beta * margin(pair)))
 
 
 def simpo(pair, beta, gamma, label_smoothing=0.0):
     """The sign of rejected's derivative is wrong."""
     w, l = pair["chosen"], pair["rejected"]
     z = beta * (w["logp"] / w["length"] - l["logp"] / l["length"]) - gamma
-    def softplus(x):
-        return max(x, 0.0) + math.log1p(math.exp(-abs(x)))
-    def sigmoid(x):
-        return 0.5 * (1 + math.tanh(x / 2))
     slope = sigmoid(z) - (1 - label_smoothing)
     return ((1 - label_smoothing) * softplus(-z) + label_smoothing * softplus(z),
             {"chosen": slope * beta / w["length"], "rejected": slope * beta / l["length"]})
@@ -23,9 +31,7 @@ def simpo(pair, beta, gamma, label_smoothing=0.0):
 
 def hinge(pair, beta):
     """The sigmoid loss, as one system trains under this name."""
-    w, l = pair["chosen"], pair["rejected"]
-    z = beta * (w["logp"] - w["ref_logp"] - l["logp"] + l["ref_logp"])
-    return max(-z, 0.0) + math.log1p(math.exp(-abs(z)))
+    return softplus(-beta * margin(pair))
 
 
 def kto(pairs, beta, desirable_weight=1.0, undesirable_weight=1.0):
@@ -33,7 +39,7 @@ def kto(pairs, beta, desirable_weight=1.0, undesirable_weight=1.0):
     total = 0.0
     for p in pairs:
         r = beta * (p["chosen"]["logp"] - p["chosen"]["ref_logp"])
-        total += desirable_weight / (1 + math.exp(r)) if p["label"] else undesirable_weight / (1 + math.exp(-r))
+        total += desirable_weight * sigmoid(-r) if p["label"] else undesirable_weight * sigmoid(r)
     return total / len(pairs)
 
 
@@ -41,8 +47,6 @@ def aot(pairs, beta, label_smoothing):
     """Right, and without derivatives."""
     policy = sorted(p["chosen"]["logp"] - p["rejected"]["logp"] for p in pairs)
     reference = sorted(p["chosen"]["ref_logp"] - p["rejected"]["ref_logp"] for p in pairs)
-    total = 0.0
-    for a, b in zip(policy, reference):
-        z = beta * (a - b)
-        total += (1 - label_smoothing) * math.log1p(math.exp(-z)) + label_smoothing * math.log1p(math.exp(z))
+    total = sum((1 - label_smoothing) * softplus(-beta * (a - b)) + label_smoothing * softplus(beta * (a - b))
+                for a, b in zip(policy, reference))
     return total / len(pairs)
