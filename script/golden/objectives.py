@@ -282,11 +282,9 @@ def longpo(p, o):  # arXiv 2502.13922; third is the sequence of long prompt and 
     return o["dpo_weight"] * dpo(p, o) - o["lm_weight"] * mean_logp(p, "third")
 
 
-def wpo(p, o, fixed):  # arXiv 2406.11827; the statistic is the sum of ln sum_v p_v^2, weights are held fixed
-    def weight(y):
-        exponent = (y["logp"] - y["statistic"]) / y["length"]
-        return mp.exp(min(exponent, 0 if o["clamp_weight"] else 30))
-    return weight(fixed["chosen"]) * weight(fixed["rejected"]) * dpo(p, o)
+def wpo(p, o, fixed):  # arXiv 2406.11827; the statistic is the sum of ln sum_v p_v^2, the weight is held fixed
+    v = sum((y["logp"] - y["statistic"]) / y["length"] for y in (fixed["chosen"], fixed["rejected"]))
+    return mp.exp(min(v, 0 if o["clamp_weight"] else 60)) * dpo(p, o)
 
 
 def tdpo1(p, o):  # arXiv 2404.11999; the statistic is the sequential divergence

@@ -8,14 +8,14 @@ using namespace rule_checks;
 
 namespace {
 
-// WPO with weights of another pair, so that its gradient is all of its loss's.
+// WPO with the weight of another pair, so that its gradient is all of its loss's.
 template <class Base>
-struct FixedWeights {
+struct FixedWeight {
   WPO<Base> wpo{};
   Pair<double> at{};
   template <class T>
   PairLoss<T> operator()(const Pair<T>& p) const {
-    return scaled(wpo.base(p), T(wpo.weight(at.chosen) * wpo.weight(at.rejected)));
+    return scaled(wpo.base(p), T(wpo.weight(at)));
   }
 };
 
@@ -32,19 +32,21 @@ TEST_CASE("WPO weighs a pair by the likelihood of its responses against what the
   CHECK(g.by_statistic[0] == 0);
 }
 
-TEST_CASE("A response likelier than the policy's samples weighs 1, or more where that is allowed") {
-  Response<double> y{.logp = -4, .ref_logp = 0, .length = 8, .statistic = -12};
-  CHECK(WPO<>{}.weight(y) == 1);
-  CHECK(WPO<>{.clamp_weight = false}.weight(y) == Approx(std::exp(1.0)));
-  y.statistic = -1e4;
-  CHECK(WPO<>{.clamp_weight = false}.weight(y) == Approx(std::exp(30.0)));
+TEST_CASE("A pair likelier than the policy's own samples weighs 1, or more where that is allowed") {
+  Pair<double> p = simple_pair<double>();
+  p.chosen.statistic = -20;
+  p.rejected.statistic = -20;
+  CHECK(WPO<>{}.weight(p) == 1);
+  CHECK(WPO<>{.clamp_weight = false}.weight(p) == Approx(std::exp(1.0)));
+  p.chosen.statistic = -1e4;
+  CHECK(WPO<>{.clamp_weight = false}.weight(p) == Approx(std::exp(60.0)));
 }
 
-TEST_CASE("WPO's derivatives are those of its loss at fixed weights, and no more") {
+TEST_CASE("WPO's derivatives are those of its loss at a fixed weight, and no more") {
   const WPO<> wpo{.clamp_weight = false};
   int differ = 0;
   for (const Pair<double>& p : random_pairs(40)) {
-    const FixedWeights<DPO> fixed{wpo, p};
+    const FixedWeight<DPO> fixed{wpo, p};
     CHECK(same(wpo(p), fixed(p)));
     CHECK(difference_error(fixed, p) <= 1e-6);
     differ += difference_error(wpo, p) > 1e-3;

@@ -231,7 +231,7 @@ inline std::vector<ObjectiveEntry> entries() {
       plain, wrapped,
       {"logo", "-ln s(beta (mean logp w - average mean logp l) - gamma) + nll_weight NLL(w)", "2410.18533"});
   add<WPO<>>(plain, wrapped,
-             {"wpo", "v(w) v(l) dpo, v = e^(mean of logp - ln sum of squared likelihoods)", "2406.11827"});
+             {"wpo", "e^(v w + v l) dpo, v the mean of logp - ln sum of squared likelihoods", "2406.11827"});
   add<TDPO1>(plain, wrapped, {"tdpo1", "-ln s(beta (D - (K l - K w)))", "2404.11999"});
   add<TDPO2>(plain, wrapped, {"tdpo2", "-ln s(beta (D - a (K l - K w))), K w fixed", "2404.11999"});
   add<SFT>(plain, wrapped, {"sft", "-mean logp w", ""});

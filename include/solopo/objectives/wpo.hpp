@@ -9,10 +9,10 @@
 
 namespace solopo {
 
-// w(chosen) w(rejected) base(p), w(y) = exp(mean over y's tokens of log pi(token) - log sum_v pi(v)^2): the
-// likelihood of y a token, against that of what the policy samples. arXiv 2406.11827. The weights are held
-// fixed: loss and derivatives are scaled by them. clamp_weight keeps each w at most 1, as the paper's code
-// does; TRL does not since 0.29. An exponent ends at 30.
+// w base(p), w = exp(v(chosen) + v(rejected)), v(y) the mean over y's tokens of log pi(token) - log sum_v
+// pi(v)^2: how likely y is a token, against what the policy samples. arXiv 2406.11827. The weight is held
+// fixed: loss and derivatives are scaled by it. clamp_weight keeps it at most 1, as the paper's code does;
+// TRL does not since 0.29. An exponent ends at 60.
 template <PreferenceObjective Base = DPO>
 requires(statistic_of<Base> == Statistic::none) struct WPO {
   Base base{};
@@ -30,17 +30,19 @@ requires(statistic_of<Base> == Statistic::none) struct WPO {
   static constexpr bool is_semi_gradient = true;
   SOLOPO_HD constexpr auto reward() const noexcept requires RewardObjective<Base> { return base.reward(); }
 
-  // w(y) of one response.
+  // The weight w of a pair.
   template <class T>
-  SOLOPO_HD T weight(const Response<T>& y) const noexcept {
+  SOLOPO_HD T weight(const Pair<T>& p) const noexcept {
     using std::exp;
-    const T exponent = (y.logp - y.statistic) / y.length, limit = clamp_weight ? T(0) : T(30);
+    const T exponent = (p.chosen.logp - p.chosen.statistic) / p.chosen.length +
+                       (p.rejected.logp - p.rejected.statistic) / p.rejected.length;
+    const T limit = clamp_weight ? T(0) : T(60);
     return exp(exponent < limit ? exponent : limit);
   }
 
   template <class T>
   SOLOPO_HD PairLoss<T> operator()(const Pair<T>& p) const noexcept {
-    return scaled(base(p), weight(p.chosen) * weight(p.rejected));
+    return scaled(base(p), weight(p));
   }
 };
 

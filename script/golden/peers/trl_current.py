@@ -244,13 +244,13 @@ def tokens():
     def run(leaf, entry, o):
         policy, mask, squares = stand_in.laid_out_tokens(entry, leaf)
         reference = stand_in.laid_out_tokens(entry, leaf, reference=True)[0]
-        trainer = dpo_trainer(reference, o, ld_alpha=o.get("ld_alpha"), use_weighting="clamp" in o)
+        trainer = dpo_trainer(reference, o, ld_alpha=o.get("ld_alpha"), use_weighting="clamp_weight" in o)
         return DPOTrainer._compute_loss(trainer, stand_in.LogProbModel(policy, squares), stand_in.inputs_of(mask), False)
 
     for ld_alpha in [0.5, 0.0]:
         out.token("ld-dpo", {"beta": 0.1, "ld_alpha": ld_alpha, "desensitise": "both"},
                   "DPOTrainer._compute_loss, loss_type sigmoid, ld_alpha", run)
-    out.token("wpo", {"beta": 0.1, "clamp": False}, "DPOTrainer._compute_loss, loss_type sigmoid, use_weighting", run)
+    out.token("wpo", {"beta": 0.1, "clamp_weight": False}, "DPOTrainer._compute_loss, loss_type sigmoid, use_weighting", run)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ def dpo_trainer(o, loss_types, divergence=FDivergenceType.REVERSE_KL, params=Non
     return stand_in.trainer(
         reference_free=False, f_divergence_type=divergence, f_divergence_params=params, beta=o["beta"],
         label_smoothing=o.get("label_smoothing", 0.0), running=running, loss_type=loss_types, loss_weights=None,
-        use_weighting="clamp" in o, pad_token_id=0, max_length=None, use_logits_to_keep=False, padding_free=False,
+        use_weighting="clamp_weight" in o, pad_token_id=0, max_length=None, use_logits_to_keep=False, padding_free=False,
         args=types.SimpleNamespace(**{"discopop_tau": o.get("tau", 0.05), "rpo_alpha": None, "use_liger_kernel": False,
                                       "ld_alpha": o.get("ld_alpha"), **args}))
 
@@ -168,7 +168,7 @@ def tokens():
                   "DPOTrainer.get_batch_loss_metrics, loss_type sigmoid, ld_alpha, a prompt of 3 tokens", run(3),
                   deviates="positions are counted from the prompt's start: behind a prompt of P tokens the last P of an "
                            "answer count nothing, and the last P of the shared length count as tail")
-    out.token("wpo", {"beta": 0.1, "clamp": True}, "DPOTrainer.get_batch_loss_metrics, loss_type sigmoid, use_weighting",
+    out.token("wpo", {"beta": 0.1, "clamp_weight": True}, "DPOTrainer.get_batch_loss_metrics, loss_type sigmoid, use_weighting",
               run(1), deviates="log-probabilities are one position behind their mask there: the weight leaves out the last "
                                "token of each answer")
 
