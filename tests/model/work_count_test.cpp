@@ -24,7 +24,6 @@ LlamaConfig config() {
 
 // Counts the operations of the products that are really computed.
 struct CountingProduct {
-  static constexpr const char* name = "counting";
   static inline std::atomic<std::int64_t> layers{0}, head{0};
 
   static void reset() { layers = head = 0; }
