@@ -84,6 +84,9 @@ struct Dual {
   SOLOPO_HD friend Dual expm1(const Dual& a) noexcept {
     return a.chain(std::expm1(a.value), std::exp(a.value));
   }
+  SOLOPO_HD friend Dual expm1_nonpositive(const Dual& a) noexcept {
+    return a.chain(solopo::expm1_nonpositive(a.value), solopo::exp_nonpositive(a.value));
+  }
   SOLOPO_HD friend Dual log(const Dual& a) noexcept { return a.chain(std::log(a.value), T(1) / a.value); }
   SOLOPO_HD friend Dual log1p(const Dual& a) noexcept {
     return a.chain(std::log1p(a.value), T(1) / (T(1) + a.value));

@@ -3,27 +3,27 @@
 // against long double with glibc 2.36, in units of the last place of the result's type.
 #pragma once
 
-#include <bit>
 #include <cmath>
 #include <concepts>
 #include <cstdint>
 
 #include "solopo/core/config.hpp"
+#include "solopo/core/float_exp.hpp"
 
 namespace solopo {
 
 // ln(1 + e^x), for any finite x; <= 2 ulp. ln 2 at 0, x for large x, e^x for very negative x.
 template <std::floating_point T>
 SOLOPO_HD inline T softplus(T x) noexcept {
-  using std::abs, std::exp, std::log1p;
-  return (x > T(0) ? x : T(0)) + log1p(exp(-abs(x)));
+  using std::abs;
+  return (x > T(0) ? x : T(0)) + log1p_unit(exp_nonpositive(-abs(x)));
 }
 
 // 1 / (1 + e^-x), for any finite x; <= 3 ulp. The derivative of softplus.
 template <std::floating_point T>
 SOLOPO_HD inline T sigmoid(T x) noexcept {
-  using std::abs, std::exp;
-  const T e = exp(-abs(x));
+  using std::abs;
+  const T e = exp_nonpositive(-abs(x));
   return (x >= T(0) ? T(1) : e) / (T(1) + e);
 }
 
@@ -38,9 +38,18 @@ SOLOPO_HD inline T log_sigmoid(T x) noexcept {
 // above; callers that can reach 0 clamp first (rewards/log_odds.hpp).
 template <std::floating_point T>
 SOLOPO_HD inline T log1mexp(T x) noexcept {
-  using std::exp, std::expm1, std::log, std::log1p;
-  constexpr T minus_ln2 = T(-0.69314718055994530942);
-  return x > minus_ln2 ? log(-expm1(x)) : log1p(-exp(x));
+  if constexpr (std::same_as<T, float>) {
+    // Both forms are computed, and meet where 1 - e^x = sqrt(1/2).
+    const float rest = -expm1_nonpositive(x);
+    const float value = rest > 0.70710678f ? float_detail::log1p_near_0(-exp_nonpositive(x))
+                                           : float_detail::log_below_1(rest);
+    // Minus infinity, and NaN.
+    return x < 0.0f ? value : float_detail::of_bits(x == 0.0f ? 0xff800000U : 0x7fc00000U);
+  } else {
+    using std::exp, std::expm1, std::log, std::log1p;
+    constexpr T minus_ln2 = T(-0.69314718055994530942);
+    return x > minus_ln2 ? log(-expm1(x)) : log1p(-exp(x));
+  }
 }
 
 // e^x - 1 up to x = 30, from there on its tangent: rising, convex and smooth; e^30 = 1.1e13 times an argument
@@ -65,20 +74,22 @@ SOLOPO_HD inline T expm1_or_tangent_slope(T x) noexcept {
 // compiler into the one product's rounding error, which the absolute value would turn into a full gradient.
 template <class T>
 SOLOPO_HD constexpr T exact_difference(const T& a, const T& b) noexcept {
+  const T difference = a - b;
   if constexpr (std::floating_point<T>) {
-    if (a == b) return T(0);
+    return a == b ? T(0) : difference;
+  } else {
+    return difference;
   }
-  return a - b;
 }
 
-// Neither NaN nor infinite. Looks at the bits, so it also tells under -ffast-math. Host only.
+// Neither NaN nor infinite. Looks at the bits, so it also tells under -ffast-math.
 template <std::floating_point T>
-constexpr bool is_finite(T x) noexcept {
+SOLOPO_HD constexpr bool is_finite(T x) noexcept {
   if constexpr (sizeof(T) == sizeof(std::uint32_t)) {
-    return (std::bit_cast<std::uint32_t>(x) & 0x7f800000U) != 0x7f800000U;
+    return (__builtin_bit_cast(std::uint32_t, x) & 0x7f800000U) != 0x7f800000U;
   } else {
     static_assert(sizeof(T) == sizeof(std::uint64_t), "float or double");
-    return (std::bit_cast<std::uint64_t>(x) & 0x7ff0000000000000ULL) != 0x7ff0000000000000ULL;
+    return (__builtin_bit_cast(std::uint64_t, x) & 0x7ff0000000000000ULL) != 0x7ff0000000000000ULL;
   }
 }
 

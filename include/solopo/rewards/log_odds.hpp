@@ -23,9 +23,9 @@ struct LogOdds {
   }
   template <class T>
   SOLOPO_HD T slope(const Response<T>& y) const noexcept {
-    using std::expm1;
-    if (clamped(y)) return T(0);
-    return T(-1) / (expm1(y.logp / y.length) * y.length);
+    const bool flat = clamped(y);
+    const T slope = T(-1) / (expm1_nonpositive(flat ? T(-eps) : y.logp / y.length) * y.length);
+    return flat ? T(0) : slope;
   }
   // Whether the clamp acts on this response; batch metrics count it.
   template <class T>
