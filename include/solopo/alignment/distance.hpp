@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "solopo/core/concepts.hpp"
+#include "solopo/core/select.hpp"
 
 namespace solopo {
 
@@ -19,7 +20,7 @@ struct Absolute {
   }
   template <class T>
   SOLOPO_HD constexpr T slope(T d) const noexcept {
-    return d > T(0) ? T(1) : d < T(0) ? T(-1) : T(0);
+    return select(d > T(0), T(1), select(d < T(0), T(-1), T(0)));
   }
 };
 
@@ -47,12 +48,12 @@ struct Huber {
   SOLOPO_HD T value(T d) const noexcept {
     using std::abs;
     const T a = abs(d), k = T(delta);
-    return a <= k ? a * a / T(2) : k * (a - k / T(2));
+    return select(a <= k, a * a / T(2), k * (a - k / T(2)));
   }
   template <class T>
   SOLOPO_HD constexpr T slope(T d) const noexcept {
     const T k = T(delta);
-    return d > k ? k : d < -k ? -k : d;
+    return select(d > k, k, select(d < -k, -k, d));
   }
 };
 

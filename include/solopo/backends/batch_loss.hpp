@@ -62,14 +62,18 @@ inline constexpr V BatchLoss<V>::*role_of_gradient[role_count] = {
     &BatchLoss<V>::third};
 
 template <class V>
-void check_vector(const V& v, const std::string& name, std::size_t pairs) {
+void check_size(const V& v, const std::string& name, std::size_t pairs) {
   const std::size_t n = Backend<V>::size(v);
-  if (n != pairs) {
-    throw ArgumentError(name, "has " + std::to_string(n) + " entries where the batch has " +
-                                  std::to_string(pairs) + " pairs" +
-                                  (n == 0 ? "; the objective needs it" : ""));
-  }
-  for (std::size_t i = 0; i < n; ++i) {
+  if (n == pairs) return;
+  throw ArgumentError(name, "has " + std::to_string(n) + " entries where the batch has " +
+                                std::to_string(pairs) + " pairs" +
+                                (n == 0 ? "; the objective needs it" : ""));
+}
+
+template <class V>
+void check_vector(const V& v, const std::string& name, std::size_t pairs) {
+  check_size(v, name, pairs);
+  for (std::size_t i = 0; i < pairs; ++i) {
     if (!is_finite(Backend<V>::get(v, i))) {
       throw ArgumentError(name, i, "is not finite; a log-probability or length must be a number");
     }
@@ -77,40 +81,55 @@ void check_vector(const V& v, const std::string& name, std::size_t pairs) {
 }
 
 template <class V>
-void check_role(const ResponseBatch<V>& batch, const ResponseRole& role, Needs needs, std::size_t pairs) {
-  const std::string name = role.name;
-  if (has(needs, role.response)) {
-    check_vector(batch.logp, name + ".logp", pairs);
-    check_vector(batch.length, name + ".length", pairs);
-    for (std::size_t i = 0; i < pairs; ++i) {
-      if (Backend<V>::get(batch.length, i) < 1) {
-        throw ArgumentError(name + ".length", i, "an empty response; it must have at least one token");
-      }
+void check_lengths(const V& v, const std::string& name, std::size_t pairs) {
+  check_vector(v, name, pairs);
+  for (std::size_t i = 0; i < pairs; ++i) {
+    if (Backend<V>::get(v, i) < 1) {
+      throw ArgumentError(name, i, "an empty response; it must have at least one token");
     }
   }
-  if (has(needs, role.reference)) check_vector(batch.ref_logp, name + ".ref_logp", pairs);
-  if (has(needs, role.response | Needs::statistic)) check_vector(batch.statistic, name + ".statistic", pairs);
-  if (has(needs, role.reference | Needs::ref_statistic))
-    check_vector(batch.ref_statistic, name + ".ref_statistic", pairs);
 }
 
-// The number of pairs. Throws ArgumentError naming argument and index.
-template <class V>
-std::size_t check_batch(const PairBatch<V>& batch, Needs needs) {
+// The number of pairs. check(vector, name, pairs) and check_length(...) see each vector that is needed.
+// Throws ArgumentError for a batch without pairs.
+template <class V, class Check, class CheckLength>
+std::size_t check_needed(const PairBatch<V>& batch, Needs needs, Check&& check, CheckLength&& check_length) {
   std::size_t pairs = 0;
   for (unsigned r = 0; r < role_count && pairs == 0; ++r) {
     if (has(needs, response_roles[r].response)) pairs = Backend<V>::size((batch.*role_of_batch<V>[r]).logp);
   }
   if (pairs == 0) throw ArgumentError("batch", "holds no pairs");
   for (unsigned r = 0; r < role_count; ++r) {
-    check_role(batch.*role_of_batch<V>[r], response_roles[r], needs, pairs);
+    const ResponseBatch<V>& role = batch.*role_of_batch<V>[r];
+    const std::string name = response_roles[r].name;
+    if (has(needs, response_roles[r].response)) {
+      check(role.logp, name + ".logp", pairs);
+      check_length(role.length, name + ".length", pairs);
+    }
+    if (has(needs, response_roles[r].reference)) check(role.ref_logp, name + ".ref_logp", pairs);
+    if (has(needs, response_roles[r].response | Needs::statistic))
+      check(role.statistic, name + ".statistic", pairs);
+    if (has(needs, response_roles[r].reference | Needs::ref_statistic))
+      check(role.ref_statistic, name + ".ref_statistic", pairs);
   }
   if (has(needs, Needs::scores)) {
-    check_vector(batch.score_chosen, "score_chosen", pairs);
-    check_vector(batch.score_rejected, "score_rejected", pairs);
+    check(batch.score_chosen, "score_chosen", pairs);
+    check(batch.score_rejected, "score_rejected", pairs);
   }
-  if (has(needs, Needs::label)) check_vector(batch.label, "label", pairs);
+  if (has(needs, Needs::label)) check(batch.label, "label", pairs);
   return pairs;
+}
+
+// The number of pairs. Throws ArgumentError naming argument and index.
+template <class V>
+std::size_t check_batch(const PairBatch<V>& batch, Needs needs) {
+  return check_needed(batch, needs, check_vector<V>, check_lengths<V>);
+}
+
+// The same, without a look at the values.
+template <class V>
+std::size_t check_sizes(const PairBatch<V>& batch, Needs needs) {
+  return check_needed(batch, needs, check_size<V>, check_size<V>);
 }
 
 // Of the chosen responses; 0 when the objective does not ask for it.

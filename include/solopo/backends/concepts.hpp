@@ -14,6 +14,7 @@ namespace solopo {
 //   static value_type get(const V&, std::size_t);
 //   static owning_type zeros(std::size_t);
 //   static void set(owning_type&, std::size_t, value_type);
+//   static const value_type* data(const V&);             only where the numbers follow each other in memory
 template <class V>
 struct Backend;
 

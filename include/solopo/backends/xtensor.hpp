@@ -29,6 +29,7 @@ requires(xt::is_xexpression<V>::value&& std::floating_point<typename V::value_ty
     return static_cast<std::size_t>(v.shape()[0]);
   }
   static value_type get(const V& v, std::size_t i) { return v(i); }
+  static const value_type* data(const V& v) requires std::same_as<V, owning_type> { return v.data(); }
   static owning_type zeros(std::size_t n) {
     return owning_type(std::array<std::size_t, 1>{n}, value_type(0));
   }

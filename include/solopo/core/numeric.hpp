@@ -9,6 +9,7 @@
 
 #include "solopo/core/config.hpp"
 #include "solopo/core/float_exp.hpp"
+#include "solopo/core/select.hpp"
 
 namespace solopo {
 
@@ -16,7 +17,7 @@ namespace solopo {
 template <std::floating_point T>
 SOLOPO_HD inline T softplus(T x) noexcept {
   using std::abs;
-  return (x > T(0) ? x : T(0)) + log1p_unit(exp_nonpositive(-abs(x)));
+  return select(x > T(0), x, T(0)) + log1p_unit(exp_nonpositive(-abs(x)));
 }
 
 // 1 / (1 + e^-x), for any finite x; <= 3 ulp. The derivative of softplus.
@@ -24,7 +25,7 @@ template <std::floating_point T>
 SOLOPO_HD inline T sigmoid(T x) noexcept {
   using std::abs;
   const T e = exp_nonpositive(-abs(x));
-  return (x >= T(0) ? T(1) : e) / (T(1) + e);
+  return select(x >= T(0), T(1), e) / (T(1) + e);
 }
 
 // ln sigmoid(x) = -softplus(-x), for any finite x.
@@ -39,12 +40,10 @@ SOLOPO_HD inline T log_sigmoid(T x) noexcept {
 template <std::floating_point T>
 SOLOPO_HD inline T log1mexp(T x) noexcept {
   if constexpr (std::same_as<T, float>) {
-    // Both forms are computed, and meet where 1 - e^x = sqrt(1/2).
-    const float rest = -expm1_nonpositive(x);
-    const float value = rest > 0.70710678f ? float_detail::log1p_near_0(-exp_nonpositive(x))
-                                           : float_detail::log_below_1(rest);
     // Minus infinity, and NaN.
-    return x < 0.0f ? value : float_detail::of_bits(x == 0.0f ? 0xff800000U : 0x7fc00000U);
+    const float outside =
+        select(x == 0.0f, float_detail::of_bits(0xff800000U), float_detail::of_bits(0x7fc00000U));
+    return select(x < 0.0f, float_detail::log1mexp(x), outside);
   } else {
     using std::exp, std::expm1, std::log, std::log1p;
     constexpr T minus_ln2 = T(-0.69314718055994530942);
@@ -74,11 +73,10 @@ SOLOPO_HD inline T expm1_or_tangent_slope(T x) noexcept {
 // compiler into the one product's rounding error, which the absolute value would turn into a full gradient.
 template <class T>
 SOLOPO_HD constexpr T exact_difference(const T& a, const T& b) noexcept {
-  const T difference = a - b;
   if constexpr (std::floating_point<T>) {
-    return a == b ? T(0) : difference;
+    return select(a == b, T(0), a - b);
   } else {
-    return difference;
+    return a - b;
   }
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "solopo/core/concepts.hpp"
+#include "solopo/core/select.hpp"
 
 namespace solopo {
 
@@ -89,9 +90,8 @@ inline constexpr const char* nll_names[] = {"per_response", "sum", "batch_tokens
 template <class T>
 SOLOPO_HD PairLoss<T> with_chosen_nll(PairLoss<T> g, const Pair<T>& p, T weight = T(1),
                                       Nll nll = Nll::per_response) noexcept {
-  T tokens = p.chosen.length;
-  if (nll == Nll::sum) tokens = T(1);
-  if (nll == Nll::batch_tokens && p.mean_length > T(0)) tokens = p.mean_length;
+  const bool by_batch = static_cast<int>(nll == Nll::batch_tokens) & static_cast<int>(p.mean_length > T(0));
+  const T tokens = select(nll == Nll::sum, T(1), select(by_batch, p.mean_length, p.chosen.length));
   g.loss -= weight * (p.chosen.logp / tokens);
   g.chosen -= weight / tokens;
   return g;

@@ -10,6 +10,7 @@
 #include "solopo/core/concepts.hpp"
 #include "solopo/core/numeric.hpp"
 #include "solopo/core/option.hpp"
+#include "solopo/core/select.hpp"
 
 namespace solopo {
 
@@ -115,10 +116,10 @@ struct SoLoPO {
     const T d = exact_difference(r.value(brief), r.value(lengthy));
     const T slope = T(alpha) * distance.slope(d);
     g.loss += T(alpha) * distance.value(d);
-    if (!stop_short_gradient) d_brief += slope * r.slope(brief);
+    d_brief += select(stop_short_gradient, T(0), slope * r.slope(brief));
     d_lengthy -= slope * r.slope(lengthy);
     if constexpr (requires { r.statistic_slope(brief); }) {
-      if (!stop_short_gradient) g.by_statistic[role] += slope * r.statistic_slope(brief);
+      g.by_statistic[role] += select(stop_short_gradient, T(0), slope * r.statistic_slope(brief));
       g.by_statistic[role + 2] -= slope * r.statistic_slope(lengthy);
     }
   }

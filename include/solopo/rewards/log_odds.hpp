@@ -18,14 +18,14 @@ struct LogOdds {
 
   template <class T>
   SOLOPO_HD T value(const Response<T>& y) const noexcept {
-    const T x = clamped(y) ? T(-eps) : y.logp / y.length;
+    const T x = select(clamped(y), T(-eps), y.logp / y.length);
     return x - log1mexp(x);
   }
   template <class T>
   SOLOPO_HD T slope(const Response<T>& y) const noexcept {
     const bool flat = clamped(y);
-    const T slope = T(-1) / (expm1_nonpositive(flat ? T(-eps) : y.logp / y.length) * y.length);
-    return flat ? T(0) : slope;
+    const T x = select(flat, T(-eps), y.logp / y.length);
+    return select(flat, T(0), T(-1) / (expm1_nonpositive(x) * y.length));
   }
   // Whether the clamp acts on this response; batch metrics count it.
   template <class T>
