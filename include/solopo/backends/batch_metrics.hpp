@@ -3,6 +3,7 @@
 
 #include <cstddef>
 
+#include "solopo/backends/pair_sums.hpp"
 #include "solopo/objectives/pair_metrics.hpp"
 
 namespace solopo {
@@ -57,6 +58,27 @@ struct BatchMetrics {
       this->*mean.value += w * (other.*mean.value - this->*mean.value);
     }
     for (const auto count : counts) this->*count += other.*count;
+  }
+
+  // The means of sums over pairs.
+  [[nodiscard]] static BatchMetrics of(const PairSums& s) {
+    BatchMetrics m;
+    const auto mean = [](double& value, std::size_t& count, double sum, double over) {
+      count = static_cast<std::size_t>(over);
+      value = over > 0 ? sum / over : 0;
+    };
+    mean(m.loss, m.pairs, s.loss, s.pairs);
+    mean(m.rewards_chosen, m.rewarded_chosen, s.rewards_chosen, s.rewarded_chosen);
+    mean(m.rewards_rejected, m.rewarded_rejected, s.rewards_rejected, s.rewarded_rejected);
+    mean(m.rewards_accuracies, m.compared, s.accurate, s.compared);
+    mean(m.logps_chosen, m.scored_chosen, s.logps_chosen, s.scored_chosen);
+    mean(m.logps_rejected, m.scored_rejected, s.logps_rejected, s.scored_rejected);
+    mean(m.solo_ra_gap, m.aligned, s.gap, s.aligned);
+    mean(m.solo_ra_loss, m.aligned, s.alignment_loss, s.aligned);
+    mean(m.solo_ra_reward_short, m.aligned, s.reward_short, s.aligned);
+    mean(m.solo_ra_reward_long, m.aligned, s.reward_long, s.aligned);
+    mean(m.clamped, m.pairs, s.clamped, s.pairs);
+    return m;
   }
 
   // f(name, value) for every defined metric, in a fixed order.

@@ -20,6 +20,8 @@ struct ResponseArrays {
   const T* logp = nullptr;
   const T* ref_logp = nullptr;
   const T* length = nullptr;
+  const T* statistic = nullptr;
+  const T* ref_statistic = nullptr;
 };
 
 // Pointers to the numbers of a batch. Those that the objective does not need are never followed.
@@ -32,7 +34,7 @@ struct PairArrays {
   const T* mean_length = nullptr;  // one number, see Pair
 };
 
-// Where the results go: the loss of each pair, and its derivative by each response's logp.
+// Where the results go: the loss of each pair, and its derivative by each response's logp and statistic.
 template <class T>
 struct PairLossArrays {
   T* loss = nullptr;
@@ -41,25 +43,27 @@ struct PairLossArrays {
   T* chosen_long = nullptr;
   T* rejected_long = nullptr;
   T* third = nullptr;
+  T* by_statistic[role_count] = {};  // by each response's statistic, in the order of response_roles
 };
 
 // What `needs` names of pair i; the rest stays 0.
 template <Needs needs, class T>
 SOLOPO_HD inline Pair<T> gathered(const PairArrays<T>& in, std::size_t i) noexcept {
   Pair<T> p;
-  const auto gather = [i](Response<T>& to, const ResponseArrays<T>& from, bool response, bool reference) {
-    if (response) {
+  const auto gather = [i](Response<T>& to, const ResponseArrays<T>& from, Needs response, Needs reference) {
+    if (has(needs, response)) {
       to.logp = from.logp[i];
       to.length = from.length[i];
     }
-    if (reference) to.ref_logp = from.ref_logp[i];
+    if (has(needs, reference)) to.ref_logp = from.ref_logp[i];
+    if (has(needs, response | Needs::statistic)) to.statistic = from.statistic[i];
+    if (has(needs, reference | Needs::ref_statistic)) to.ref_statistic = from.ref_statistic[i];
   };
-  gather(p.chosen, in.chosen, has(needs, Needs::chosen), has(needs, Needs::ref_chosen));
-  gather(p.rejected, in.rejected, has(needs, Needs::rejected), has(needs, Needs::ref_rejected));
-  gather(p.chosen_long, in.chosen_long, has(needs, Needs::chosen_long), has(needs, Needs::ref_chosen_long));
-  gather(p.rejected_long, in.rejected_long, has(needs, Needs::rejected_long),
-         has(needs, Needs::ref_rejected_long));
-  gather(p.third, in.third, has(needs, Needs::third), has(needs, Needs::ref_third));
+  gather(p.chosen, in.chosen, Needs::chosen, Needs::ref_chosen);
+  gather(p.rejected, in.rejected, Needs::rejected, Needs::ref_rejected);
+  gather(p.chosen_long, in.chosen_long, Needs::chosen_long, Needs::ref_chosen_long);
+  gather(p.rejected_long, in.rejected_long, Needs::rejected_long, Needs::ref_rejected_long);
+  gather(p.third, in.third, Needs::third, Needs::ref_third);
   if constexpr (has(needs, Needs::scores)) {
     p.score_chosen = in.score_chosen[i];
     p.score_rejected = in.score_rejected[i];
@@ -79,6 +83,12 @@ SOLOPO_HD inline void scatter(const PairLossArrays<T>& out, std::size_t i, const
   if constexpr (has(needs, Needs::chosen_long)) out.chosen_long[i] = g.chosen_long * scale;
   if constexpr (has(needs, Needs::rejected_long)) out.rejected_long[i] = g.rejected_long * scale;
   if constexpr (has(needs, Needs::third)) out.third[i] = g.third * scale;
+  if constexpr (has(needs, Needs::statistic)) {
+    constexpr Needs roles[] = {Needs::chosen, Needs::rejected, Needs::chosen_long, Needs::rejected_long,
+                               Needs::third};
+    for (unsigned r = 0; r < role_count; ++r)
+      if (has(needs, roles[r])) out.by_statistic[r][i] = g.by_statistic[r] * scale;
+  }
 }
 
 template <ElementwiseObjective O, class T>

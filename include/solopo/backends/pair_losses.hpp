@@ -2,6 +2,7 @@
 // mean, the metrics and the look at every number.
 #pragma once
 
+#include <array>
 #include <concepts>
 #include <cstddef>
 #include <span>
@@ -30,6 +31,7 @@ concept ContiguousVector = BatchVector<V> && requires(const V& v) {
 template <std::floating_point T>
 struct PairLossSpans {
   std::span<T> loss{}, chosen{}, rejected{}, chosen_long{}, rejected_long{}, third{};
+  std::array<std::span<T>, role_count> by_statistic{};  // in the order of response_roles
 };
 
 namespace batch_detail {
@@ -38,7 +40,8 @@ template <ContiguousVector V>
 PairArrays<ScalarOf<V>> pointers_of(const PairBatch<V>& b) {
   const auto role = [](const ResponseBatch<V>& y) {
     return ResponseArrays<ScalarOf<V>>{Backend<V>::data(y.logp), Backend<V>::data(y.ref_logp),
-                                       Backend<V>::data(y.length)};
+                                       Backend<V>::data(y.length), Backend<V>::data(y.statistic),
+                                       Backend<V>::data(y.ref_statistic)};
   };
   return {role(b.chosen),
           role(b.rejected),
@@ -51,7 +54,7 @@ PairArrays<ScalarOf<V>> pointers_of(const PairBatch<V>& b) {
 }
 
 template <class T>
-void check_space(std::span<T> out, const char* name, std::size_t pairs) {
+void check_space(std::span<T> out, const std::string& name, std::size_t pairs) {
   if (out.size() == pairs) return;
   throw ArgumentError(name, "has room for " + std::to_string(out.size()) + " results where the batch has " +
                                 std::to_string(pairs) + " pairs");
@@ -101,7 +104,7 @@ void pair_losses(const O& objective, const PairBatch<V>& batch, const PairLossSp
   const std::span<T> spaces[] = {out.chosen, out.rejected, out.chosen_long, out.rejected_long, out.third};
   for (unsigned r = 0; r < role_count; ++r) {
     if (has(O::needs, response_roles[r].response))
-      batch_detail::check_space(spaces[r], response_roles[r].name, pairs);
+      batch_detail::check_space(spaces[r], std::string("out.") + response_roles[r].name, pairs);
   }
   const PairFunctor<O, T> pair{objective,
                                in,

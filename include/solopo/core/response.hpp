@@ -134,24 +134,24 @@ inline constexpr T PairLoss<T>::*role_of_loss[role_count] = {
     &PairLoss<T>::chosen, &PairLoss<T>::rejected, &PairLoss<T>::chosen_long, &PairLoss<T>::rejected_long,
     &PairLoss<T>::third};
 
+template <class To, class From>
+SOLOPO_HD constexpr Response<To> converted(const Response<From>& y) noexcept {
+  return {static_cast<To>(y.logp), static_cast<To>(y.ref_logp), static_cast<To>(y.length),
+          static_cast<To>(y.statistic), static_cast<To>(y.ref_statistic)};
+}
+
 // The pair with every number converted.
 template <class To, class From>
-constexpr Pair<To> converted(const Pair<From>& p) {
-  Pair<To> out;
-  for (unsigned r = 0; r < role_count; ++r) {
-    const Response<From>& y = p.*role_of_pair<From>[r];
-    Response<To>& z = out.*role_of_pair<To>[r];
-    z.logp = static_cast<To>(y.logp);
-    z.ref_logp = static_cast<To>(y.ref_logp);
-    z.length = static_cast<To>(y.length);
-    z.statistic = static_cast<To>(y.statistic);
-    z.ref_statistic = static_cast<To>(y.ref_statistic);
-  }
-  out.score_chosen = static_cast<To>(p.score_chosen);
-  out.score_rejected = static_cast<To>(p.score_rejected);
-  out.label = static_cast<To>(p.label);
-  out.mean_length = static_cast<To>(p.mean_length);
-  return out;
+SOLOPO_HD constexpr Pair<To> converted(const Pair<From>& p) noexcept {
+  return {.chosen = converted<To>(p.chosen),
+          .rejected = converted<To>(p.rejected),
+          .chosen_long = converted<To>(p.chosen_long),
+          .rejected_long = converted<To>(p.rejected_long),
+          .third = converted<To>(p.third),
+          .score_chosen = static_cast<To>(p.score_chosen),
+          .score_rejected = static_cast<To>(p.score_rejected),
+          .label = static_cast<To>(p.label),
+          .mean_length = static_cast<To>(p.mean_length)};
 }
 
 }  // namespace solopo

@@ -11,7 +11,7 @@
 namespace solopo {
 
 template <class T>
-SOLOPO_HD constexpr T select(bool c, const T& a, const T& b) noexcept {
+SOLOPO_HD constexpr T select(bool c, T a, T b) noexcept {
   if constexpr (std::is_same_v<T, float>) {
     const std::uint32_t mask = 0U - static_cast<std::uint32_t>(c);
     return __builtin_bit_cast(float, (__builtin_bit_cast(std::uint32_t, a) & mask) |

@@ -1,8 +1,6 @@
 // What training reports about one pair besides its loss.
 #pragma once
 
-#include <utility>
-
 #include "solopo/core/concepts.hpp"
 
 namespace solopo {
@@ -24,11 +22,13 @@ struct PairMetrics {
   int clamped = 0;
 
   // The only response, read as chosen, is a dispreferred one.
-  void call_it_rejected() noexcept {
-    has_rejected = std::exchange(has_chosen, false);
-    has_rejected_reward = std::exchange(has_chosen_reward, false);
-    logp_rejected = std::exchange(logp_chosen, 0);
-    reward_rejected = std::exchange(reward_chosen, 0);
+  SOLOPO_HD void call_it_rejected() noexcept {
+    has_rejected = has_chosen;
+    has_rejected_reward = has_chosen_reward;
+    logp_rejected = logp_chosen;
+    reward_rejected = reward_chosen;
+    has_chosen = has_chosen_reward = false;
+    logp_chosen = reward_chosen = 0;
   }
 };
 
@@ -44,7 +44,7 @@ constexpr Needs needs_of(const O& objective) noexcept {
 
 // The metrics of one pair under any objective. Reads only what the objective needs.
 template <class O>
-PairMetrics pair_metrics(const O& objective, const Pair<double>& p) {
+SOLOPO_HD PairMetrics pair_metrics(const O& objective, const Pair<double>& p) {
   if constexpr (requires { objective.metrics(p); }) {
     return objective.metrics(p);
   } else {
@@ -76,9 +76,14 @@ PairMetrics pair_metrics(const O& objective, const Pair<double>& p) {
       m.reward_long = a.reward_long;
     }
     if constexpr (requires { objective.reward().clamped(p.chosen); }) {
-      for (unsigned r = 0; r < role_count; ++r)
-        m.clamped +=
-            has(needs, response_roles[r].response) && objective.reward().clamped(p.*role_of_pair<double>[r]);
+      const auto count = [&](const Response<double>& y, Needs role) {
+        m.clamped += has(needs, role) && objective.reward().clamped(y);
+      };
+      count(p.chosen, Needs::chosen);
+      count(p.rejected, Needs::rejected);
+      count(p.chosen_long, Needs::chosen_long);
+      count(p.rejected_long, Needs::rejected_long);
+      count(p.third, Needs::third);
     }
     if (has(needs, Needs::label) && !(p.label > 0)) m.call_it_rejected();
     return m;

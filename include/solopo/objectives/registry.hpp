@@ -174,8 +174,15 @@ void add(std::vector<ObjectiveEntry>& entries, std::vector<ObjectiveEntry>& solo
   }
 }
 
-inline std::vector<ObjectiveEntry> entries() {
-  std::vector<ObjectiveEntry> plain, wrapped;
+// To visit the objectives' types: visit.template operator()<O>(description) for each of the list.
+template <class O, class Visit>
+void add(Visit& visit, Visit&, const Description& d) {
+  visit.template operator()<O>(d);
+}
+
+// The list itself.
+template <class Out>
+void add_all(Out& plain, Out& wrapped) {
   add<DPO>(plain, wrapped, {"dpo", "-(1-e) ln s(beta D) - e ln s(-beta D)", "2305.18290", 3});
   add<SimPO>(plain, wrapped, {"simpo", "-ln s(beta (mean logp w - mean logp l) - gamma)", "2405.14734"});
   add<ORPO>(plain, wrapped, {"orpo", "-mean logp w - lambda ln s(log-odds w - log-odds l)", "2403.07691"});
@@ -238,6 +245,11 @@ inline std::vector<ObjectiveEntry> entries() {
   add<LongPO>(plain, wrapped,
               {"longpo", "lm_weight NLL(long prompt, w) + dpo_weight dpo, reference on the short prompt",
                "2502.13922"});
+}
+
+inline std::vector<ObjectiveEntry> entries() {
+  std::vector<ObjectiveEntry> plain, wrapped;
+  add_all(plain, wrapped);
   plain.back().policy_long_reference_short = true;
   plain.insert(plain.end(), wrapped.begin(), wrapped.end());
   return plain;
@@ -278,6 +290,13 @@ inline void check_option(const ObjectiveOption& option, const OptionValue& value
 }
 
 }  // namespace registry_detail
+
+// visit.template operator()<O>(d) for the type of every objective, d.name its name; solopo:NAME, which has
+// the type SoLoPO<O, AnyDistance, Scope>, is left to the caller.
+template <class Visit>
+void each_objective_type(Visit&& visit) {
+  registry_detail::add_all(visit, visit);
+}
 
 // All objectives, in the order of the README's table.
 [[nodiscard]] inline std::span<const ObjectiveEntry> registry() {
