@@ -62,7 +62,11 @@ cost::Work forward_work(const std::vector<PreferenceRecord>& records, const Coll
   return work;
 }
 
-std::string in_gib(cost::Count bytes) { return fmt::format("{:.2f} GiB", static_cast<double>(bytes) / gib); }
+// "1.23 GiB", "45.6 MiB".
+std::string in_bytes(cost::Count bytes) {
+  const double value = static_cast<double>(bytes);
+  return value < gib ? fmt::format("{:.1f} MiB", value * 1024 / gib) : fmt::format("{:.2f} GiB", value / gib);
+}
 
 // "1.23 TFLOP".
 std::string in_flop(double flops) {
@@ -163,9 +167,9 @@ std::string describe_cost(const TrainCommandOptions& options, const TrainPlan& p
       "# memory: {} = weights {}, gradients {}, optimiser {}, activations {}, workspace {}, head {}, program "
       "and "
       "records {}\n#   activations of the largest record, '{}' ({} tokens)\n",
-      in_gib(cost.peak_bytes()), in_gib(m.weights), in_gib(m.gradients), in_gib(m.optimiser),
-      in_gib(m.activations), in_gib(cost::sum(m.workspace, m.key_sums)), in_gib(m.head), in_gib(cost.program),
-      printable(cost.largest), cost.largest_rows);
+      in_bytes(cost.peak_bytes()), in_bytes(m.weights), in_bytes(m.gradients), in_bytes(m.optimiser),
+      in_bytes(m.activations), in_bytes(cost::sum(m.workspace, m.key_sums)), in_bytes(m.head),
+      in_bytes(cost.program), printable(cost.largest), cost.largest_rows);
   if (const auto ratio = against_long(options, plan, cost)) {
     out += fmt::format(
         "# against Long-PO on these records: {:.2f} of its arithmetic as it usually runs, {:.2f} when it "
@@ -204,7 +208,7 @@ std::string describe_free_memory(const TrainCost& cost, const MachineMemory& mac
   if (needed <= machine.available) return "";
   return fmt::format(
       "the run needs {} more, and only {} of memory are free now; other programs hold the rest",
-      in_gib(needed), in_gib(machine.available));
+      in_bytes(needed), in_bytes(machine.available));
 }
 
 std::int64_t memory_limit(const TrainCommandOptions& options, const MachineMemory& machine) {
@@ -218,8 +222,8 @@ void require_memory(const TrainCommandOptions& options, const TrainPlan& plan, c
   std::string message = fmt::format(
       "the run needs {}, and {} {}: weights, gradients and optimiser take {}, the largest record ({} tokens) "
       "{}",
-      in_gib(cost.peak_bytes()), options.memory > 0 ? "--memory allows" : "this machine has", in_gib(limit),
-      in_gib(m.model_state()), cost.largest_rows, in_gib(m.step()));
+      in_bytes(cost.peak_bytes()), options.memory > 0 ? "--memory allows" : "this machine has",
+      in_bytes(limit), in_bytes(m.model_state()), cost.largest_rows, in_bytes(m.step()));
   const cost::Count room = limit - cost.program;
   if (m.model_state() >= room)
     throw Error(message + "; no option makes room for this model's weights, a smaller model would fit");
@@ -235,7 +239,7 @@ void require_memory(const TrainCommandOptions& options, const TrainPlan& plan, c
     if (way.recompute == options.recompute && way.share == options.share_prefix) continue;
     const cost::Count needed = cost::sum(peak_memory(plan, way.recompute, way.share).total(), cost.program);
     if (needed > limit) continue;
-    throw Error(message + fmt::format("; {} would fit, with {}", way.words, in_gib(needed)));
+    throw Error(message + fmt::format("; {} would fit, with {}", way.words, in_bytes(needed)));
   }
   const std::size_t length = fitting_length(plan, true, true, room);
   if (length == 0) throw Error(message + "; no length of records would fit, a smaller model might");
