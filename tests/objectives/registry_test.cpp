@@ -6,6 +6,7 @@
 #include <set>
 
 #include "objective_checks.hpp"
+#include "solopo/solopo.hpp"
 
 using namespace rule_checks;
 using Catch::Matchers::Contains;
@@ -30,9 +31,11 @@ TEST_CASE("The registry lists every objective once, and a short-to-long form of 
 }
 
 TEST_CASE("Every header of an objective is in the registry") {
-  const std::set<std::string> parts{"any_objective",     "differentiated", "moving_moments",
-                                    "objective_options", "pair_metrics",   "pairwise",
-                                    "registry",          "solopo",         "sum"};
+  const std::set<std::string> parts{"any_objective",  "differentiated",
+                                    "moving_moments", "objective_options",
+                                    "pair_metrics",   "pairwise",
+                                    "registry",       "registry_entries",
+                                    "solopo",         "sum"};
   for (const auto& file :
        std::filesystem::directory_iterator(SOLOPO_SOURCE_DIR "/include/solopo/objectives")) {
     const std::string stem = file.path().stem().string();
@@ -157,6 +160,14 @@ TEST_CASE("Every option of every objective has a description and changes the obj
 TEST_CASE("LongPO alone has a policy on the long prompt and a reference on the short one") {
   CHECK(find_objective("longpo").policy_long_reference_short);
   CHECK_FALSE(find_objective("dpo").policy_long_reference_short);
+}
+
+TEST_CASE("An option's text is a switch, a number or a name") {
+  CHECK(option_value("true") == OptionValue(true));
+  CHECK(option_value("0.25") == OptionValue(0.25f));
+  CHECK(option_value("-3e-2") == OptionValue(-0.03f));
+  for (const char* name : {"huber", "1.5x", "", "nan?", "True"})
+    CHECK(option_value(name) == OptionValue(name));
 }
 
 TEST_CASE("A wrong name, option or value is refused by name") {

@@ -6,7 +6,7 @@
 #include <type_traits>
 
 #include "solopo/backends/pair_functor.hpp"
-#include "solopo/objectives/registry.hpp"
+#include "solopo/objectives/registry_entries.hpp"
 
 namespace rule_checks {
 

@@ -7,6 +7,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -43,6 +44,17 @@ class OptionValue {
  private:
   std::variant<float, std::string, bool> value_;
 };
+
+// The value that a text stands for: true and false are switches, what reads as a number to its end is one,
+// all else is a name.
+[[nodiscard]] inline OptionValue option_value(std::string_view text) {
+  if (text == "true" || text == "false") return text == "true";
+  float number = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stopped, error] = std::from_chars(text.data(), end, number);
+  if (error == std::errc{} && stopped == end) return number;
+  return std::string(text);
+}
 
 // What a user sets; what is missing takes the objective's default.
 using ObjectiveOptions = std::map<std::string, OptionValue, std::less<>>;
