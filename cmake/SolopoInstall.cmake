@@ -5,7 +5,7 @@ include(GNUInstallDirs)
 
 set(package_dir ${CMAKE_INSTALL_DATADIR}/cmake/solopo)
 install(DIRECTORY ${solopo_SOURCE_DIR}/include/solopo DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
-        FILES_MATCHING PATTERN "*.hpp")
+        FILES_MATCHING PATTERN "*.hpp" PATTERN "*.cuh")
 install(TARGETS solopo_solopo EXPORT solopo-targets INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(EXPORT solopo-targets NAMESPACE solopo:: DESTINATION ${package_dir})
 

@@ -1,10 +1,10 @@
-# The components beyond solopo::solopo: solopo::eigen, solopo::xtensor, solopo::llama. Read by this project's own
+# The components beyond solopo::solopo: solopo::eigen, solopo::xtensor, solopo::cuda, solopo::llama. Read by this project's own
 # build and, installed, by find_package(solopo): headers are the same everywhere, so a component depends on what the
 # machine that uses it has, not on what the machine that installed it had.
 #
 # solopo_find_component(NAME WHY) creates solopo::NAME, or puts into WHY what is missing and its Debian package.
 
-set(SOLOPO_COMPONENTS eigen xtensor llama)
+set(SOLOPO_COMPONENTS eigen xtensor cuda llama)
 
 # In this project a component is a target of its own, in a consumer's an imported one.
 function(_solopo_add_component name)
@@ -35,6 +35,39 @@ function(_solopo_find_xtensor why)
   else()
     set(${why} "xtensor (Debian: libxtensor-dev)" PARENT_SCOPE)
   endif()
+endfunction()
+
+# Device code, for sources in the language CUDA. SOLOPO_WITH_CUDA: AUTO (or unset) takes the toolkit when it is
+# there, ON insists, OFF does without.
+function(_solopo_find_cuda why)
+  set(wanted "${SOLOPO_WITH_CUDA}")
+  if(NOT wanted)
+    if(DEFINED SOLOPO_WITH_CUDA AND NOT SOLOPO_WITH_CUDA STREQUAL "")
+      set(${why} "SOLOPO_WITH_CUDA to be AUTO or ON" PARENT_SCOPE)
+      return()
+    endif()
+    set(wanted AUTO)
+  endif()
+  set(CMAKE_REQUIRED_QUIET ON)
+  find_package(CUDAToolkit 13 QUIET)
+  if(CUDAToolkit_FOUND AND CUDAToolkit_NVCC_EXECUTABLE AND TARGET CUDA::cudart)
+    _solopo_add_component(cuda CUDA::cudart)
+    if(TARGET solopo_cuda)
+      set(cuda solopo_cuda)
+    else()
+      set(cuda solopo::cuda)
+    endif()
+    # CMake 3.25 does not know nvcc 13's flag. A call of host code from device code is only a warning otherwise, and
+    # the kernel then does nothing.
+    target_compile_options(${cuda} INTERFACE
+      "$<$<COMPILE_LANGUAGE:CUDA>:SHELL:-std=c++20 -Werror cross-execution-space-call>")
+    return()
+  endif()
+  set(needed "the CUDA toolkit 13 or newer with nvcc (from NVIDIA; Debian's is older)")
+  if(NOT wanted STREQUAL "AUTO")
+    message(FATAL_ERROR "solopo: SOLOPO_WITH_CUDA is ${wanted}, which needs ${needed}")
+  endif()
+  set(${why} "${needed}" PARENT_SCOPE)
 endfunction()
 
 # The reference model, its files and its trainer: JSON, Eigen, threads, and the fastest matrix product at hand.

@@ -83,11 +83,6 @@ RunIdentity run_identity(const TrainPlan& plan, const std::string& weights) {
   return out;
 }
 
-// Whether the reference runs in training: its distributions are compared, or it follows the policy.
-bool reference_is_live(const TrainPlan& plan) {
-  return plan.entry->statistic == Statistic::sequential_kl || plan.trainer.reference_update.every > 0;
-}
-
 // From the cache, or computed and put there. Nothing when asked to stop.
 std::optional<ReferenceLogps> reference_of(Llama<float>& model, const RecordFile& file, const TrainPlan& plan,
                                            const fs::path& cache, const std::string& weights,

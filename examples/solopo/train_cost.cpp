@@ -21,9 +21,7 @@ AnyObjective objective_of(const TrainPlan& plan) {
 }
 
 CollateOptions layout_of(const TrainPlan& plan) {
-  return {.needs = objective_of(plan).needs(),
-          .context = plan.context,
-          .share_prefix = plan.trainer.share_prefix};
+  return collate_options(objective_of(plan), plan.context, plan.trainer.share_prefix);
 }
 
 // A record as it would be with at most `tokens` tokens of prompt and response.
@@ -44,8 +42,9 @@ cost::MemoryBytes peak_memory(const TrainPlan& plan, bool recompute, bool share,
   for (const PreferenceRecord& record : plan.records.records) {
     const Collated batch = collate(tokens > 0 ? shortened(record, tokens) : record, layout, Side::policy);
     const cost::Work work = work_of(batch.sequences);
-    const cost::MemoryBytes memory =
+    cost::MemoryBytes memory =
         cost::training_memory(shape, work.tokens, work.head_rows, llama_memory(recompute));
+    if (reference_is_live(plan)) memory.weights *= 2;  // its own copy; its pass takes less than training's
     if (memory.total() <= most.total()) continue;
     most = memory;
     if (largest != nullptr) *largest = &record;
@@ -114,9 +113,16 @@ TrainCost train_cost(const TrainCommandOptions& options, const TrainPlan& plan) 
   out.records = plan.records.records.size();
   out.policy = forward_work(plan.records.records, layout, Side::policy);
   if (objective_of(plan).is_coupled()) out.scored = out.policy;
-  out.reference = forward_work(plan.records.records, layout, Side::reference) +
-                  forward_work(plan.eval.records, layout, Side::reference);
+  const cost::Work reference = forward_work(plan.records.records, layout, Side::reference);
+  const cost::Work eval_reference = forward_work(plan.eval.records, layout, Side::reference);
   out.evaluation = forward_work(plan.eval.records, layout, Side::policy);
+  if (reference_is_live(plan)) {  // each time a record is read
+    out.scored += reference;
+    if (objective_of(plan).is_coupled()) out.scored += reference;
+    out.evaluation += eval_reference;
+  } else {
+    out.reference = reference + eval_reference;
+  }
   out.flops = cost::record_flops(shape, {.differentiated = out.policy, .read = out.scored},
                                  llama_training(options.recompute));
   out.reference_flops = cost::forward_flops(shape, out.reference);

@@ -27,6 +27,11 @@ struct TrainPlan {
 // Reads tokenizer and records. Throws UsageError, DataError, ModelError.
 TrainPlan make_train_plan(const TrainCommandOptions& options);
 
+// Whether the reference runs in training: its distributions are compared, or it follows the policy.
+[[nodiscard]] inline bool reference_is_live(const TrainPlan& plan) {
+  return plan.entry->statistic == Statistic::sequential_kl || plan.trainer.reference_update.every > 0;
+}
+
 // The resolved options, one "key: value" a line, ready to be a YAML file.
 std::string describe_options(const TrainCommandOptions& options, const TrainPlan& plan);
 

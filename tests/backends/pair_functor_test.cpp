@@ -68,6 +68,18 @@ PairBatch<std::vector<T>> batch_of(const ArraysOfPairs<T>& a) {
   return {role(0), role(1), role(2), role(3), role(4), a.score_chosen, a.score_rejected, a.label};
 }
 
+// Relative to the largest of `expected`; 1 where one of them is empty and the other is not.
+template <class T>
+double largest_difference(const std::vector<T>& values, const std::vector<T>& expected) {
+  if (values.size() != expected.size()) return 1;
+  double worst = 0, largest = 1e-30;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    worst = std::max(worst, std::abs(static_cast<double>(values[i]) - static_cast<double>(expected[i])));
+    largest = std::max(largest, std::abs(static_cast<double>(expected[i])));
+  }
+  return worst / largest;
+}
+
 template <class T, class O>
 void check_against_batch_loss(const O& objective) {
   const std::size_t pairs = 2 * sum_lanes + 44;
@@ -82,12 +94,14 @@ void check_against_batch_loss(const O& objective) {
   const PairSums sums = sums_by_blocks(
       PairFunctor<O, T>{objective, in.pointers(O::needs), out.pointers(), share}, pairs, fault);
   CHECK(fault == no_fault);
-  CHECK(out.gradients[0] == expected.chosen);
-  CHECK(out.gradients[1] == expected.rejected);
-  CHECK(out.gradients[2] == expected.chosen_long);
-  CHECK(out.gradients[3] == expected.rejected_long);
-  CHECK(out.gradients[4] == expected.third);
-  for (unsigned r = 0; r < role_count; ++r) CHECK(out.by_statistic[r] == expected.by_statistic[r]);
+  // The compiler may join a product and a sum in one loop and not in the other.
+  const double tolerance = std::is_same_v<T, float> ? 2e-5 : 1e-12;
+  const std::vector<T>* const gradients[] = {&expected.chosen, &expected.rejected, &expected.chosen_long,
+                                             &expected.rejected_long, &expected.third};
+  for (unsigned r = 0; r < role_count; ++r) {
+    CHECK(largest_difference(out.gradients[r], *gradients[r]) <= tolerance);
+    CHECK(largest_difference(out.by_statistic[r], expected.by_statistic[r]) <= tolerance);
+  }
   CHECK(relative_error(sums.loss / static_cast<double>(pairs + 3), static_cast<double>(expected.loss), 1) <=
         (std::is_same_v<T, float> ? 1e-6 : 1e-12));
   std::vector<std::pair<std::string, double>> metrics, expected_metrics;
@@ -99,7 +113,8 @@ void check_against_batch_loss(const O& objective) {
   REQUIRE(metrics.size() == expected_metrics.size());
   for (std::size_t i = 0; i < metrics.size(); ++i) {
     CHECK(metrics[i].first == expected_metrics[i].first);
-    CHECK(relative_error(metrics[i].second, expected_metrics[i].second, 1) <= 1e-11);
+    CHECK(relative_error(metrics[i].second, expected_metrics[i].second, 1) <=
+          (std::is_same_v<T, float> ? 1e-6 : 1e-11));
   }
 }
 

@@ -318,6 +318,40 @@ TEST_CASE(
   }
 }
 
+TEST_CASE(
+    "A reference that runs in training is no cache, is priced, and its checkpoints hold it where it moves") {
+  Job tdpo;
+  tdpo.options.objective = "tdpo1";
+  CHECK(tdpo.run() == 0);
+  CHECK_FALSE(fs::exists(tdpo.options.out / "reference.safetensors"));
+  CHECK(tdpo.metrics()[0]["rewards/margins"] == 0.0);
+  CHECK(tdpo.metrics()[1]["rewards/margins"] != 0.0);
+
+  Job moving;
+  moving.options.ref_model_sync_steps = 2;
+  CHECK(moving.run() == 0);
+  CHECK(fs::exists(moving.options.out / "checkpoint-4" / "reference.safetensors"));
+
+  Job fixed;
+  const TrainCost cached = train_cost(fixed.options, make_train_plan(fixed.options));
+  const TrainCost live = train_cost(moving.options, make_train_plan(moving.options));
+  CHECK(live.memory.weights == 2 * cached.memory.weights);
+  CHECK(live.reference.tokens == 0);
+  CHECK(cached.reference.tokens > 0);
+  CHECK(live.flops.total() > 1.2 * cached.flops.total());
+}
+
+TEST_CASE("A reference cannot follow where the objective has none, or by a share out of range") {
+  Job job;
+  job.options.objective = "orpo";
+  job.options.ref_model_sync_steps = 4;
+  job.options.ref_model_mixup_alpha = 0;
+  const std::vector<std::string> problems = train_option_problems(job.options);
+  REQUIRE(problems.size() == 2);
+  CHECK(problems[0] == "--ref-model-sync-steps: orpo has no reference model");
+  CHECK(problems[1] == "--ref-model-mixup-alpha: 0 must be above 0 and at most 1");
+}
+
 TEST_CASE("A request to stop before training saves nothing and gives the signal's code") {
   Job job;
   job.signal = 15;
