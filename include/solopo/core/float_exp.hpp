@@ -103,14 +103,14 @@ SOLOPO_HD inline T expm1_nonpositive(T x) noexcept {
   }
 }
 
-// ln(1 + y) for y in [0, 1]; float: 1.6 ulp.
+// ln(1 + y) for y in [0, 1]; float: 1.4 ulp.
 template <std::floating_point T>
 SOLOPO_HD inline T log1p_unit(T y) noexcept {
   if constexpr (std::same_as<T, float>) {
-    // Above sqrt(2) - 1: ln 2 + ln((1 + y) / 2).
-    const bool upper = y > 0.414213562f;
-    const float f = select(upper, (y - 1.0f) * 0.5f, y);
-    return select(upper, float_detail::ln2, 0.0f) + float_detail::log1p_near_0(f);
+    // 2 artanh(s), s = y / (2 + y) in [0, 1/3]; 2 s is y - s y.
+    const float s = y / (2.0f + y), u = s * s, u2 = u * u;
+    const float p = (3.333332e-1f + 2.000378e-1f * u) + u2 * (1.411831e-1f + 1.342575e-1f * u);
+    return y - s * (y - 2.0f * u * p);
   } else {
     using std::log1p;
     return log1p(y);
