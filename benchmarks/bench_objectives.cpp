@@ -1,6 +1,6 @@
 // How fast losses of many pairs are computed, against a memory copy that moves as many bytes: half of what an
-// objective reads and writes in all is copied to another place. One thread, 2^20 pairs as struct of arrays, each
-// line the median of 15 runs, all lines in random turns. Takes Google Benchmark's options.
+// objective reads and writes in all is copied to another place. One thread, 2^20 pairs as struct of arrays,
+// each line the median of 15 runs, all lines in random turns. Takes Google Benchmark's options.
 #include <benchmark/benchmark.h>
 
 #include <cstdio>
@@ -64,7 +64,8 @@ class Ratios : public benchmark::ConsoleReporter {
  public:
   void ReportRuns(const std::vector<Run>& runs) override {
     for (const Run& run : runs) {
-      if (run.aggregate_name == "median") rate_[run.run_name.function_name] = run.counters.at("bytes_per_second");
+      if (run.aggregate_name == "median")
+        rate_[run.run_name.function_name] = run.counters.at("bytes_per_second");
     }
   }
   void print(const std::string& name, std::size_t bytes) {

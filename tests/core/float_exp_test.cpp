@@ -15,8 +15,8 @@ double ulps(float result, double exact) {
   return std::abs(static_cast<double>(result) - exact) / static_cast<double>(place);
 }
 
-// The largest error of f over every 61st float from `from` up to `to`, both positive; f gets each negated when
-// `negate`.
+// The largest error of f over every 61st float from `from` up to `to`, both positive; f gets each negated
+// when `negate`.
 template <class F, class Exact>
 double worst(float from, float to, bool negate, F f, Exact exact) {
   double largest = 0;

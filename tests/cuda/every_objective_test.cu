@@ -87,7 +87,8 @@ void compare(const std::string& name, const O& objective, const ArraysOfPairs<T>
     const std::vector<T> device = ours.to_host();
     double worst = 0;
     for (std::size_t i = 0; i < device.size(); ++i)
-      worst = std::max(worst, static_cast<double>(pairs) * std::abs(static_cast<double>(device[i] - theirs[i])));
+      worst =
+          std::max(worst, static_cast<double>(pairs) * std::abs(static_cast<double>(device[i] - theirs[i])));
     return device.size() == theirs.size() && worst <= 10 * tolerance;
   };
   for (unsigned r = 0; r < role_count; ++r) {
@@ -117,7 +118,8 @@ void check_faults() {
     (void)report.read();
     expect(false, "a bad input is reported");
   } catch (const ArgumentError& e) {
-    expect(e.argument() == "chosen.length" && e.index() == 131, std::string("the first bad input: ") + e.what());
+    expect(e.argument() == "chosen.length" && e.index() == 131,
+           std::string("the first bad input: ") + e.what());
   }
   report.clear();
   expect(report.read().metrics.pairs == 0, "a cleared report is empty");
@@ -138,7 +140,8 @@ int main() {
     compare(name + " in double", objective, doubles);
   });
   if (!device) {
-    std::printf("skipped: no CUDA device; %d objectives are compiled and linked, none was run on a device\n", objectives);
+    std::printf("skipped: no CUDA device; %d objectives are compiled and linked, none was run on a device\n",
+                objectives);
     return 77;
   }
   check_faults();
