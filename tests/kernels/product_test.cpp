@@ -40,6 +40,8 @@ void check_product(double tolerance) {
 }  // namespace
 
 TEST_CASE("every matrix product in this build equals the naive sum and leaves padding alone") {
+  check_product<kernels::PlainProduct, float>(1e-4);
+  check_product<kernels::PlainProduct, double>(1e-12);
   check_product<kernels::EigenProduct, float>(1e-4);
   check_product<kernels::EigenProduct, double>(1e-12);
   check_product<kernels::DefaultProduct, float>(1e-4);

@@ -3,8 +3,12 @@
 #pragma once
 
 #include <Eigen/Core>
+#include <concepts>
+#include <string>
 
 #include "solopo/backends/concepts.hpp"
+#include "solopo/backends/matrix.hpp"
+#include "solopo/core/error.hpp"
 
 namespace solopo {
 
@@ -24,6 +28,34 @@ requires(std::derived_from<V, Eigen::DenseBase<V>>&& bool(V::IsVectorAtCompileTi
     v.coeffRef(static_cast<Eigen::Index>(i)) = x;
   }
 };
+
+// Row-major matrices, their Maps, Refs and blocks; a stride inside a row is refused when it is met.
+template <class M>
+requires(std::derived_from<M, Eigen::DenseBase<M>>&& bool(M::IsRowMajor) && !bool(M::IsVectorAtCompileTime) &&
+         (Eigen::internal::traits<M>::Flags & Eigen::DirectAccessBit) != 0 &&
+         std::floating_point<typename M::Scalar>) struct MatrixBackend<M> {
+  using value_type = typename M::Scalar;
+  static MatrixView<const value_type> view(const M& m) {
+    check(m);
+    return {m.data(), m.rows(), m.cols(), m.outerStride()};
+  }
+  static MatrixView<value_type> view(M& m) requires requires {
+    { m.data() } -> std::same_as<value_type*>;
+  }
+  {
+    check(m);
+    return {m.data(), m.rows(), m.cols(), m.outerStride()};
+  }
+
+ private:
+  static void check(const M& m) {
+    if (m.innerStride() != 1 && m.cols() > 1)
+      throw ArgumentError("matrix", "has " + std::to_string(m.innerStride()) +
+                                        " elements from one column to the next, expected 1; copy it first");
+  }
+};
+
+static_assert(WritableMatrix<Eigen::Matrix<float, -1, -1, Eigen::RowMajor>> && !BatchMatrix<Eigen::MatrixXf>);
 
 static_assert(BatchVector<Eigen::VectorXf> && BatchVector<Eigen::ArrayXd> &&
               BatchVector<Eigen::Map<const Eigen::VectorXf>> && !BatchVector<Eigen::MatrixXf>);

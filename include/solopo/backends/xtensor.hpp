@@ -2,6 +2,8 @@
 #pragma once
 
 #include <array>
+#include <concepts>
+#include <string>
 
 #if __has_include(<xtensor/containers/xtensor.hpp>)
 #include <xtensor/containers/xtensor.hpp>
@@ -10,6 +12,7 @@
 #endif
 
 #include "solopo/backends/concepts.hpp"
+#include "solopo/backends/matrix.hpp"
 #include "solopo/core/error.hpp"
 
 namespace solopo {
@@ -36,6 +39,44 @@ requires(xt::is_xexpression<V>::value&& std::floating_point<typename V::value_ty
   static void set(owning_type& v, std::size_t i, value_type x) { v(i) = x; }
 };
 
+// Two-dimensional tensors, arrays, adaptors and views that hold strides; row-major is checked when they are
+// met.
+template <class M>
+requires(xt::is_xexpression<M>::value&& std::floating_point<typename M::value_type>&& requires(const M& m) {
+  m.strides();
+  m.data_offset();
+  m.data();
+}) struct MatrixBackend<M> {
+  using value_type = typename M::value_type;
+  static MatrixView<const value_type> view(const M& m) {
+    return {m.data() + m.data_offset(), rows(m), columns(m), stride(m)};
+  }
+  static MatrixView<value_type> view(M& m) requires requires {
+    { m.data() } -> std::same_as<value_type*>;
+  }
+  { return {m.data() + m.data_offset(), rows(m), columns(m), stride(m)}; }
+
+ private:
+  static std::ptrdiff_t rows(const M& m) {
+    if (m.dimension() != 2) {
+      throw ArgumentError(
+          "matrix", "an xtensor of " + std::to_string(m.dimension()) + " dimensions where two are expected");
+    }
+    return static_cast<std::ptrdiff_t>(m.shape()[0]);
+  }
+  static std::ptrdiff_t columns(const M& m) { return static_cast<std::ptrdiff_t>(m.shape()[1]); }
+  static std::ptrdiff_t stride(const M& m) {
+    const auto inner = static_cast<std::ptrdiff_t>(m.strides()[1]);
+    if (columns(m) > 1 && inner != 1) {
+      throw ArgumentError("matrix", "has " + std::to_string(inner) +
+                                        " elements from one column to the next, expected 1: it is not "
+                                        "row-major; copy it into one that is");
+    }
+    return rows(m) > 1 ? static_cast<std::ptrdiff_t>(m.strides()[0]) : columns(m);
+  }
+};
+
 static_assert(BatchVector<xt::xtensor<float, 1>>);
+static_assert(WritableMatrix<xt::xtensor<float, 2>>);
 
 }  // namespace solopo

@@ -1,14 +1,20 @@
-// The matrix product, as a policy of one function: a type with
-//   template <class T> static void gemm(bool ta, bool tb, m, n, k, T alpha, A, lda, B, ldb, T beta, C, ldc)
-// computing C = alpha op(A) op(B) + beta C, all row-major: op(A) (m, k), op(B) (k, n), C (m, n), ld* the
-// distance of rows as stored. With beta = 0, C is not read. `name` is what --version prints. DefaultProduct:
-// oneDNN when CMake found it, else a CBLAS, else Eigen. TileProduct is the one for products inside a parallel
-// region (attention tiles): it never starts threads of its own there.
+// The matrix products at hand. DefaultProduct: oneDNN when CMake found it, else a CBLAS, else Eigen, else
+// plain loops. TileProduct is the one for products inside a parallel region (attention tiles): it never
+// starts threads of its own there.
 #pragma once
 
-#include <Eigen/Core>
 #include <concepts>
 #include <cstddef>
+
+#include "solopo/kernels/matrix_product.hpp"
+#include "solopo/kernels/plain_product.hpp"
+
+#if __has_include(<Eigen/Core>)
+#include <Eigen/Core>
+#define SOLOPO_HAS_EIGEN 1
+#else
+#define SOLOPO_HAS_EIGEN 0
+#endif
 
 #if defined(SOLOPO_PRODUCT_ONEDNN)
 #include <dnnl.h>
@@ -20,12 +26,7 @@
 
 namespace solopo::kernels {
 
-template <class P>
-concept MatrixProduct = requires(const float* a, float* c) {
-  P::template gemm<float>(false, true, 1, 1, 1, 1.0f, a, 1, a, 1, 0.0f, c, 1);
-  { P::name } -> std::convertible_to<const char*>;
-};
-
+#if SOLOPO_HAS_EIGEN
 struct EigenProduct {
   static constexpr const char* name = "Eigen";
 
@@ -50,8 +51,14 @@ struct EigenProduct {
   }
 };
 
+static_assert(MatrixProduct<EigenProduct>);
+using LocalProduct = EigenProduct;
+#else
+using LocalProduct = PlainProduct;
+#endif
+
 #if defined(SOLOPO_PRODUCT_ONEDNN)
-// oneDNN's dnnl_sgemm, the same in its versions 2 and 3; double goes to Eigen.
+// oneDNN's dnnl_sgemm, the same in its versions 2 and 3; double goes to LocalProduct.
 struct OneDnnProduct {
   static constexpr const char* name = "oneDNN";
 
@@ -65,7 +72,7 @@ struct OneDnnProduct {
       if (status != dnnl_success)
         throw Error("dnnl_sgemm failed with status " + std::to_string(static_cast<int>(status)));
     } else {
-      EigenProduct::gemm<T>(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+      LocalProduct::gemm<T>(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
     }
   }
 };
@@ -90,11 +97,10 @@ struct CblasProduct {
 };
 static_assert(MatrixProduct<CblasProduct>);
 using DefaultProduct = CblasProduct;
-using TileProduct = EigenProduct;  // a threaded BLAS must not be called from many threads at once
+using TileProduct = LocalProduct;  // a threaded BLAS must not be called from many threads at once
 #else
-using DefaultProduct = EigenProduct;
-using TileProduct = EigenProduct;
+using DefaultProduct = LocalProduct;
+using TileProduct = LocalProduct;
 #endif
-static_assert(MatrixProduct<EigenProduct>);
 
 }  // namespace solopo::kernels

@@ -11,13 +11,9 @@
 
 #include "solopo/core/error.hpp"
 #include "solopo/kernels/attention.hpp"
+#include "solopo/kernels/head_target.hpp"
 
 namespace solopo {
-
-// Row `row` of the model's output predicts `token`, which belongs to response `response`.
-struct HeadTarget {
-  std::int32_t row, token, response;
-};
 
 struct PackedSequences {
   std::vector<std::int32_t> tokens;     // (S)
