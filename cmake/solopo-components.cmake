@@ -1,10 +1,11 @@
-# The components beyond solopo::solopo: solopo::eigen, solopo::xtensor, solopo::cuda, solopo::llama. Read by this project's own
+# The components beyond solopo::solopo: solopo::eigen, solopo::xtensor, solopo::torch, solopo::cuda,
+# solopo::llama. Read by this project's own
 # build and, installed, by find_package(solopo): headers are the same everywhere, so a component depends on what the
 # machine that uses it has, not on what the machine that installed it had.
 #
 # solopo_find_component(NAME WHY) creates solopo::NAME, or puts into WHY what is missing and its Debian package.
 
-set(SOLOPO_COMPONENTS eigen xtensor cuda llama)
+set(SOLOPO_COMPONENTS eigen xtensor torch cuda llama)
 
 # In this project a component is a target of its own, in a consumer's an imported one.
 function(_solopo_add_component name)
@@ -34,6 +35,27 @@ function(_solopo_find_xtensor why)
     _solopo_add_component(xtensor xtensor)
   else()
     set(${why} "xtensor (Debian: libxtensor-dev)" PARENT_SCOPE)
+  endif()
+endfunction()
+
+# libtorch, looked for by header and library: Debian's TorchConfig.cmake looks for CUDA and MKL aloud and sets flags.
+# SOLOPO_TORCH_INCLUDE and SOLOPO_TORCH_LIBRARY (libtorch itself; c10 and torch_cpu lie beside it) name another one.
+function(_solopo_find_torch why)
+  find_path(SOLOPO_TORCH_INCLUDE torch/csrc/autograd/custom_function.h)
+  find_library(SOLOPO_TORCH_LIBRARY torch)
+  find_library(SOLOPO_TORCH_CPU_LIBRARY torch_cpu)
+  find_library(SOLOPO_C10_LIBRARY c10)
+  mark_as_advanced(SOLOPO_TORCH_INCLUDE SOLOPO_TORCH_LIBRARY SOLOPO_TORCH_CPU_LIBRARY SOLOPO_C10_LIBRARY)
+  if(SOLOPO_TORCH_INCLUDE AND SOLOPO_TORCH_LIBRARY AND SOLOPO_TORCH_CPU_LIBRARY AND SOLOPO_C10_LIBRARY)
+    if(NOT TARGET solopo_libtorch)
+      add_library(solopo_libtorch INTERFACE IMPORTED)
+      set_target_properties(solopo_libtorch PROPERTIES
+        INTERFACE_INCLUDE_DIRECTORIES "${SOLOPO_TORCH_INCLUDE};${SOLOPO_TORCH_INCLUDE}/torch/csrc/api/include"
+        INTERFACE_LINK_LIBRARIES "${SOLOPO_TORCH_LIBRARY};${SOLOPO_TORCH_CPU_LIBRARY};${SOLOPO_C10_LIBRARY}")
+    endif()
+    _solopo_add_component(torch solopo_libtorch)
+  else()
+    set(${why} "libtorch 1.13 (Debian: libtorch-dev)" PARENT_SCOPE)
   endif()
 endfunction()
 
