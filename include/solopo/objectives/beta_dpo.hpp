@@ -93,6 +93,7 @@ struct BetaDPO {
     const double share = static_cast<double>(keep) * static_cast<double>(pairs.size());
     keys.resize(std::min(pairs.size(), std::max<std::size_t>(1, static_cast<std::size_t>(share + 1e-4))));
     std::vector<std::size_t> out;
+    out.reserve(keys.size());
     for (const Key& k : keys) out.push_back(k.index);
     std::sort(out.begin(), out.end());
     return out;

@@ -43,6 +43,7 @@ std::vector<PairPass> score_batch(Model& model, const TrainData& data, std::span
 
 inline std::vector<Pair<float>> pairs_of(const std::vector<PairPass>& passes) {
   std::vector<Pair<float>> out;
+  out.reserve(passes.size());
   for (const PairPass& pass : passes) out.push_back(pass.pair);
   return out;
 }
