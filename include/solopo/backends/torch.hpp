@@ -56,7 +56,7 @@ inline void require_cpu(const at::Tensor& t, const std::string& name) {
   if (t.device().is_cpu()) return;
   throw ArgumentError(name, "is on " + t.device().str() +
                                 "; this function reads tensors on the CPU and makes no hidden copy, call "
-                                ".cpu() or use solopo::cuda");
+                                ".cpu() or use solopo::cuda::preference_loss()");
 }
 
 inline void require_layout(const at::Tensor& t, const std::string& name, std::int64_t dimensions,
