@@ -20,7 +20,8 @@ using RowMatrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::R
 static_assert(BatchMatrix<RowMatrix> && BatchMatrix<Eigen::Map<const RowMatrix>> &&
               BatchMatrix<Eigen::Ref<RowMatrix>> && WritableMatrix<Eigen::Block<RowMatrix>> &&
               WritableMatrix<Eigen::Map<RowMatrix, 0, Eigen::OuterStride<>>> &&
-              !WritableMatrix<Eigen::Map<const RowMatrix>>);
+              !WritableMatrix<Eigen::Map<const RowMatrix>> && BatchMatrix<const RowMatrix> &&
+              !WritableMatrix<const RowMatrix> && !WritableMatrix<const RowMatrix&>);
 static_assert(!BatchMatrix<Eigen::MatrixXd> && !BatchMatrix<Eigen::VectorXd> && !BatchMatrix<int*> &&
               !BatchMatrix<std::vector<double>> && !BatchMatrix<Eigen::Matrix<int, -1, -1, Eigen::RowMajor>>);
 static_assert(BatchMatrix<xt::xarray<float>> && !BatchMatrix<xt::xtensor<int, 2>>);
@@ -101,6 +102,17 @@ TEST_CASE("The head of any matrices equals its definition and its gradient equal
   }
 }
 
+TEST_CASE("The backward adds into dhead what it writes into a dhead of zeros") {
+  const Example e(65);
+  const auto forward = head_logps(e.h(), e.w(), e.targets, e.responses);
+  const auto [dh, dw] = gradients(e);
+  std::vector<double> again(dh.size()), sum(dw.size(), 2.0);
+  head_logps_backward(e.h(), e.w(), e.targets, forward, e.dlogps, dense(again.data(), e.rows, e.width),
+                      dense(sum.data(), e.vocab, e.width));
+  CHECK(again == dh);
+  for (std::size_t i = 0; i < dw.size(); ++i) CHECK(sum[i] == Approx(2.0 + dw[i]).epsilon(1e-12));
+}
+
 TEST_CASE("Eigen, xtensor and pointers give the same log-probabilities and gradients") {
   const Example e(65);
   const auto [dh, dw] = gradients(e);
@@ -144,6 +156,14 @@ TEST_CASE("The head in float agrees with double") {
   const auto exact = head_logps(e.h(), e.w(), e.targets, e.responses);
   for (std::size_t r = 0; r < e.responses; ++r)
     CHECK(narrow.logps[r] == Approx(exact.logps[r]).epsilon(2e-5));
+
+  const std::vector<float> d(e.dlogps.begin(), e.dlogps.end());
+  std::vector<float> dh(h.size()), dw(w.size());
+  head_logps_backward(dense(h.data(), e.rows, e.width), dense(w.data(), e.vocab, e.width), e.targets, narrow,
+                      d, dense(dh.data(), e.rows, e.width), dense(dw.data(), e.vocab, e.width));
+  const auto [dh_exact, dw_exact] = gradients(e);
+  for (std::size_t i = 0; i < dh.size(); ++i) CHECK(dh[i] == Approx(dh_exact[i]).margin(1e-5));
+  for (std::size_t i = 0; i < dw.size(); ++i) CHECK(dw[i] == Approx(dw_exact[i]).margin(1e-5));
 }
 
 TEST_CASE("Shapes and targets that do not fit are refused by name") {
@@ -155,6 +175,17 @@ TEST_CASE("Shapes and targets that do not fit are refused by name") {
   CHECK_THROWS_WITH(head_logps_backward(e.h(), e.w(), e.targets, forward, e.dlogps, dense(d.data(), 3, 5),
                                         dense(d.data(), 11, 5)),
                     Contains("dhidden: has shape (3, 5), expected (9, 5)"));
+  CHECK_THROWS_WITH(head_logps_backward(e.h(), e.w(), e.targets, forward, e.dlogps,
+                                        dense(d.data(), e.rows, e.width), dense(d.data(), 5, 9)),
+                    Contains("dhead: has shape (5, 9), expected (11, 5)"));
+  for (const std::size_t n : {2, 4}) {
+    const std::vector<double> other(n);
+    std::vector<double> dw(e.head.size());
+    CHECK_THROWS_WITH(
+        head_logps_backward(e.h(), e.w(), e.targets, forward, other, dense(d.data(), e.rows, e.width),
+                            dense(dw.data(), e.vocab, e.width)),
+        Contains("dlogps: has " + std::to_string(n) + " entries, expected 3"));
+  }
   CHECK_THROWS_WITH(head_logps(e.h(), e.w(), e.targets, 2),
                     Contains("targets[2]: response 2 is not in [0, 2)"));
   e.targets[1].token = 11;
@@ -168,11 +199,52 @@ TEST_CASE("A matrix that turns out not to be row-major is refused by what it is"
   const Example e(5);
   const xt::xarray<double, xt::layout_type::column_major> columns = xt::zeros<double>({11, 5});
   CHECK_THROWS_WITH(head_logps(e.h(), columns, e.targets, e.responses),
-                    Contains("11 elements from one column to the next") && Contains("row-major"));
+                    Contains("head: has 11 elements from one column to the next") && Contains("row-major"));
   const xt::xarray<double> cube = xt::zeros<double>({2, 11, 5});
-  CHECK_THROWS_WITH(head_logps(e.h(), cube, e.targets, e.responses), Contains("3 dimensions"));
+  CHECK_THROWS_WITH(head_logps(e.h(), cube, e.targets, e.responses),
+                    Contains("head: an xtensor of 3 dimensions"));
   const Eigen::Map<const RowMatrix, 0, Eigen::Stride<-1, -1>> every_second(e.hidden.data(), 4, 2,
                                                                            Eigen::Stride<-1, -1>(5, 2));
   CHECK_THROWS_WITH(head_logps(every_second, every_second, e.targets, e.responses),
-                    Contains("2 elements from one column to the next"));
+                    Contains("hidden: has 2 elements from one column to the next") && Contains("copy"));
+}
+
+TEST_CASE("Rows that overlap or run backwards are refused by the argument's name, whoever holds them") {
+  const Example e(5);
+  const auto refused = [](const char* name, int stride) {
+    return Contains(std::string(name) + ": has " + std::to_string(stride) +
+                    " elements from one row to the next, expected at least 5");
+  };
+  const auto forward = head_logps(e.h(), e.w(), e.targets, e.responses);
+  std::vector<double> dh(e.hidden.size()), dw(e.head.size());
+  const MatrixView<const double> overlapping{e.hidden.data(), e.rows, e.width, 4};
+  CHECK_THROWS_WITH(head_logps(overlapping, e.w(), e.targets, e.responses), refused("hidden", 4));
+  CHECK_THROWS_WITH(
+      head_logps_backward(e.h(), e.w(), e.targets, forward, e.dlogps, dense(dh.data(), e.rows, e.width),
+                          MatrixView<double>{dw.data(), e.vocab, e.width, 1}),
+      refused("dhead", 1));
+  CHECK_THROWS_WITH(head_logps_backward(e.h(), e.w(), e.targets, forward, e.dlogps,
+                                        MatrixView<double>{dh.data(), e.rows, e.width, 0},
+                                        dense(dw.data(), e.vocab, e.width)),
+                    refused("dhidden", 0));
+  const Eigen::Map<const RowMatrix, 0, Eigen::OuterStride<>> upwards(
+      e.head.data() + (e.vocab - 1) * e.width, e.vocab, e.width, Eigen::OuterStride<>(-5));
+  CHECK_THROWS_WITH(head_logps(e.h(), upwards, e.targets, e.responses), refused("head", -5));
+  const xt::xtensor<double, 2> head = xt::adapt(e.head, {std::size_t{11}, std::size_t{5}});
+  const auto reversed = xt::view(head, xt::range(xt::placeholders::_, xt::placeholders::_, -1), xt::all());
+  CHECK_THROWS_WITH(head_logps(e.h(), reversed, e.targets, e.responses), refused("head", -5));
+  CHECK_THROWS_WITH(head_logps(MatrixView<const double>{e.hidden.data(), -1, 5, 5}, e.w(), {}, 0),
+                    Contains("hidden: has shape (-1, 5)"));
+}
+
+TEST_CASE("The stride of a matrix of one row is not looked at") {
+  const Example e(1);
+  const std::vector<HeadTarget> target{{0, 0, 0}};
+  const MatrixView<const double> row{e.hidden.data(), 1, e.width, 0}, head{e.head.data(), 1, e.width, 0};
+  const auto out = head_logps(row, head, target, 1);
+  CHECK(out.logps[0] == 0);  // a vocabulary of one token
+  const std::vector<float> h(5, 1.0f), w(5, 2.0f);
+  CHECK(head_logps(MatrixView<const float>{h.data(), 1, 5, 0}, MatrixView<const float>{w.data(), 1, 5, 0},
+                   target, 1)
+            .logps[0] == 0);
 }

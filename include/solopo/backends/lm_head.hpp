@@ -83,7 +83,7 @@ template <class Product = kernels::DefaultProduct, BatchMatrix H, BatchMatrix W>
 requires std::same_as<MatrixScalar<H>, MatrixScalar<W>> HeadLogps<MatrixScalar<H>> head_logps(
     const H& hidden, const W& head, std::span<const HeadTarget> targets, std::size_t responses) {
   using T = MatrixScalar<H>;
-  const MatrixView<const T> h = MatrixBackend<H>::view(hidden), w = MatrixBackend<W>::view(head);
+  const auto h = checked_view<const T>("hidden", hidden), w = checked_view<const T>("head", head);
   lm_head_detail::check<T>(h, w, targets, responses);
   const std::vector<T> rows = lm_head_detail::scored_rows(h, targets);
   const std::vector<std::int32_t> tokens = lm_head_detail::tokens_of(targets);
@@ -100,17 +100,19 @@ requires std::same_as<MatrixScalar<H>, MatrixScalar<W>> HeadLogps<MatrixScalar<H
 }
 
 // The adjoint: with dlogps (R) = dloss/dlogp of each response writes dhidden (S, C), 0 in rows that were not
-// scored, and adds into dhead (V, C). `forward` is what head_logps() gave for the same arguments. Throws
-// ArgumentError as that, and for results of another shape.
+// scored, and adds into dhead (V, C). `forward` is what head_logps() gave for the same arguments; only its
+// log_sum_exp need be kept. Throws ArgumentError as that, and for results of another shape.
 template <class Product = kernels::DefaultProduct, BatchMatrix H, BatchMatrix W, WritableMatrix DH,
           WritableMatrix DW>
 void head_logps_backward(const H& hidden, const W& head, std::span<const HeadTarget> targets,
                          const HeadLogps<MatrixScalar<H>>& forward, std::span<const MatrixScalar<H>> dlogps,
                          DH&& dhidden, DW&& dhead) {
   using T = MatrixScalar<H>;
-  const MatrixView<const T> h = MatrixBackend<H>::view(hidden), w = MatrixBackend<W>::view(head);
-  const MatrixView<T> dh = MatrixBackend<std::remove_cvref_t<DH>>::view(dhidden),
-                      dw = MatrixBackend<std::remove_cvref_t<DW>>::view(dhead);
+  const auto h = checked_view<const T>("hidden", hidden), w = checked_view<const T>("head", head);
+  const auto dh = checked_view<T>("dhidden", dhidden), dw = checked_view<T>("dhead", dhead);
+  if (!forward.logps.empty() && forward.logps.size() != dlogps.size())
+    throw ArgumentError("dlogps", "has " + std::to_string(dlogps.size()) + " entries, expected " +
+                                      std::to_string(forward.logps.size()) + ": one a response");
   lm_head_detail::check<T>(h, w, targets, dlogps.size());
   lm_head_detail::check_shape("dhidden", dh, h.rows, h.columns);
   lm_head_detail::check_shape("dhead", dw, w.rows, w.columns);

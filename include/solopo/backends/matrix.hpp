@@ -32,9 +32,9 @@ concept BatchMatrix = requires(const std::remove_cvref_t<M>& m) {
 template <BatchMatrix M>
 using MatrixScalar = typename MatrixBackend<std::remove_cvref_t<M>>::value_type;
 
-// One that can be written.
+// One that can be written; a const Eigen matrix cannot, a const view of writable numbers can.
 template <class M>
-concept WritableMatrix = BatchMatrix<M> && requires(std::remove_cvref_t<M>& m) {
+concept WritableMatrix = BatchMatrix<M> && requires(std::remove_reference_t<M>& m) {
   { MatrixBackend<std::remove_cvref_t<M>>::view(m) } -> std::convertible_to<MatrixView<MatrixScalar<M>>>;
 };
 
@@ -47,6 +47,30 @@ struct MatrixBackend<MatrixView<T>> {
 };
 
 static_assert(WritableMatrix<MatrixView<float>> && BatchMatrix<MatrixView<const double>> &&
-              !WritableMatrix<MatrixView<const double>>);
+              !WritableMatrix<MatrixView<const double>> && WritableMatrix<const MatrixView<float>&>);
+
+// The view of argument `name`, T const for reading. What the backend refuses, extents below 0 and rows that
+// overlap or run backwards throw ArgumentError under that name. One row has no next one: its stride is set.
+template <class T, class M>
+[[nodiscard]] MatrixView<T> checked_view(const char* name, M& m) {
+  MatrixView<T> view;
+  try {
+    view = MatrixBackend<std::remove_const_t<M>>::view(m);
+  } catch (const ArgumentError& e) {
+    const std::string what = e.what();
+    throw ArgumentError(name, what.substr(what.find(": ", e.argument().size()) + 2));
+  }
+  if (view.rows < 0 || view.columns < 0) {
+    throw ArgumentError(name, "has shape (" + std::to_string(view.rows) + ", " +
+                                  std::to_string(view.columns) + "), expected extents of 0 or more");
+  }
+  if (view.rows <= 1) view.stride = view.columns;
+  if (view.stride < view.columns) {
+    throw ArgumentError(name, "has " + std::to_string(view.stride) +
+                                  " elements from one row to the next, expected at least " +
+                                  std::to_string(view.columns) + ", its columns; copy it first");
+  }
+  return view;
+}
 
 }  // namespace solopo
