@@ -4,10 +4,14 @@
 #include <torch/torch.h>
 #undef CHECK  // c10's logging macro; Catch's comes next
 
+#include <cmath>
+#include <limits>
+
 #include "catch.hpp"
 #include "solopo/backends/eigen.hpp"
 #include "solopo/backends/torch_lm_head.hpp"
 #include "solopo/core/random.hpp"
+#include "solopo/objectives/bco.hpp"
 #include "solopo/objectives/dpo.hpp"
 #include "solopo/objectives/ipo.hpp"
 #include "solopo/objectives/kto.hpp"
@@ -160,6 +164,10 @@ TEST_CASE("Log-probabilities of tokens with a mask are the sums, and gradients f
       at::cat({summed.chosen.logp.grad(), summed.rejected.logp.grad()}).unsqueeze(-1) * mask;
   CHECK(leaf.grad().equal(expected));
   CHECK_THROWS_WITH(torch_responses(leaf, mask.slice(1, 0, 3)), Contains("mask"));
+  CHECK_THROWS_WITH(torch_responses(Tensor(), mask), Contains("token_logps: is undefined"));
+  // What stands at masked places, a padded token's minus infinity say, is not looked at.
+  const Tensor padded = tokens.detach().masked_fill(mask.eq(0), -std::numeric_limits<double>::infinity());
+  CHECK(torch_responses(padded, mask).logp.equal(y.logp.detach()));
 }
 
 TEST_CASE("The head over tensors equals torch's log_softmax, loss and both gradients") {
@@ -191,6 +199,37 @@ TEST_CASE("The head over tensors equals torch's log_softmax, loss and both gradi
   }
 }
 
+TEST_CASE("The head sums a long response in double") {
+  const Tensor hidden = at::zeros({1, 1}), head = at::zeros({3, 1});
+  const std::vector<HeadTarget> targets(20000, HeadTarget{0, 1, 0});
+  const double exact = 20000.0 * static_cast<double>(-std::log(3.0f));
+  CHECK(torch_head_logps(hidden, head, targets, 1)[0].item<double>() == Approx(exact).epsilon(1e-7));
+}
+
+TEST_CASE("An objective that carries a state reads and advances it over tensors") {
+  const TorchPairs pairs = random_batch(at::kDouble);
+  const BCO objective{.beta = 0.25f};
+  const auto state = next_state(objective, pairs, initial_state(objective));
+  CHECK(state.count == pairs_in_batch);
+  const Tensor fresh = preference_loss(objective, pairs);
+  const Tensor advanced = preference_loss(objective, pairs, {.state = state});
+  CHECK(fresh.item<double>() != advanced.item<double>());
+}
+
+TEST_CASE("Second derivatives are refused instead of left out") {
+  const TorchPairs pairs = random_batch(at::kDouble);
+  const Tensor loss = preference_loss(DPO{}, pairs);
+  CHECK_THROWS_WITH(::torch::autograd::grad({loss}, {pairs.chosen.logp}, {}, true, true),
+                    Contains("create_graph"));
+}
+
+TEST_CASE("Tensors that an objective does not need are not looked at") {
+  TorchPairs pairs = random_batch(at::kDouble);
+  pairs.chosen.ref_logp = at::zeros({3}, at::kLong);
+  pairs.chosen_long.logp = Tensor();
+  CHECK_NOTHROW(preference_loss(SimPO{}, pairs));
+}
+
 TEST_CASE("Tensors that do not fit are refused by name") {
   const auto refuse = [](const TorchPairs& p, const char* message) {
     CHECK_THROWS_WITH(preference_loss(DPO{}, p), Contains(message));
@@ -210,6 +249,8 @@ TEST_CASE("Tensors that do not fit are refused by name") {
   p = random_batch(at::kDouble);
   p.chosen.logp = at::zeros({7, 2}, at::kDouble);
   refuse(p, "chosen.logp: has shape (7, 2), expected 1 dimension");
+  p.chosen.logp = at::zeros({7}, at::kDouble).to_sparse();
+  refuse(p, "chosen.logp: is not dense; call .to_dense()");
   p.chosen.logp = at::zeros({14}, at::kDouble).slice(0, 0, 14, 2);
   refuse(p, "chosen.logp: is not contiguous; call .contiguous()");
   p.chosen.logp = at::empty({7}, at::device(at::kMeta).dtype(at::kDouble));

@@ -19,7 +19,7 @@ namespace solopo {
 // What the forward gives, and keeps for the backward.
 template <class T>
 struct HeadLogps {
-  std::vector<T> logps;        // (R) summed log-probability of each response [nats]
+  std::vector<T> logps;        // (R) log-probability of each response [nats], summed in double
   std::vector<T> token_logps;  // (M) of each target
   std::vector<T> log_sum_exp;  // (M)
 };
@@ -94,8 +94,10 @@ requires std::same_as<MatrixScalar<H>, MatrixScalar<W>> HeadLogps<MatrixScalar<H
   kernels::lm_head_forward<T, Product>(
       dense(rows.data(), static_cast<std::ptrdiff_t>(targets.size()), h.columns), w, tokens, out.token_logps,
       out.log_sum_exp, logits);
+  std::vector<double> sums(responses);
   for (std::size_t i = 0; i < targets.size(); ++i)
-    out.logps[static_cast<std::size_t>(targets[i].response)] += out.token_logps[i];
+    sums[static_cast<std::size_t>(targets[i].response)] += static_cast<double>(out.token_logps[i]);
+  for (std::size_t r = 0; r < responses; ++r) out.logps[r] = static_cast<T>(sums[r]);
   return out;
 }
 

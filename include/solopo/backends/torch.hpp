@@ -30,16 +30,30 @@ struct TorchPairs {
 
 // From token log-probabilities (B, T) and a mask (B, T) that is 1 (or true) at response tokens: their sums
 // and counts. ref_token_logps (B, T) may stay undefined. Gradients flow on to token_logps.
+// What stands at masked places is not looked at; sums are made in double. Throws ArgumentError for undefined
+// tensors and shapes that differ.
 [[nodiscard]] inline TorchResponses torch_responses(const at::Tensor& token_logps, const at::Tensor& mask,
                                                     const at::Tensor& ref_token_logps = {}) {
-  if (token_logps.sizes() != mask.sizes())
-    throw ArgumentError("mask", "has " + std::to_string(mask.numel()) + " elements where token_logps has " +
+  const auto require = [&](const at::Tensor& t, const char* name) {
+    if (!t.defined()) throw ArgumentError(name, "is undefined");
+    if (t.sizes() != token_logps.sizes())
+      throw ArgumentError(name, "has " + std::to_string(t.numel()) + " elements where token_logps has " +
                                     std::to_string(token_logps.numel()) + "; both must be (B, T)");
-  const at::Tensor weights = mask.to(token_logps.scalar_type());
+  };
+  require(token_logps, "token_logps");
+  require(mask, "mask");
+  const at::ScalarType type = token_logps.scalar_type();
+  const at::Tensor outside = mask.eq(0);
+  const auto summed = [&](const at::Tensor& t) {
+    return t.masked_fill(outside, 0).sum(at::IntArrayRef{-1}, false, at::kDouble).to(type);
+  };
   TorchResponses out;
-  out.logp = (token_logps * weights).sum(-1);
-  out.length = weights.sum(-1);
-  if (ref_token_logps.defined()) out.ref_logp = (ref_token_logps * weights).sum(-1).detach();
+  out.logp = summed(token_logps);
+  out.length = outside.logical_not().sum(at::IntArrayRef{-1}).to(type);
+  if (ref_token_logps.defined()) {
+    require(ref_token_logps, "ref_token_logps");
+    out.ref_logp = summed(ref_token_logps).detach();
+  }
   return out;
 }
 
@@ -62,6 +76,7 @@ inline void require_cpu(const at::Tensor& t, const std::string& name) {
 inline void require_layout(const at::Tensor& t, const std::string& name, std::int64_t dimensions,
                            at::ScalarType type) {
   require_cpu(t, name);
+  if (t.layout() != at::kStrided) throw ArgumentError(name, "is not dense; call .to_dense()");
   if (t.scalar_type() != type) {
     throw ArgumentError(name, std::string("is ") + at::toString(t.scalar_type()) + ", expected " +
                                   at::toString(type) + " as the log-probabilities are");
@@ -78,6 +93,12 @@ inline at::ScalarType require_floating(const at::Tensor& t, const std::string& n
   const at::ScalarType type = t.scalar_type();
   if (type == at::kFloat || type == at::kDouble) return type;
   throw ArgumentError(name, std::string("is ") + at::toString(type) + ", expected Float or Double");
+}
+
+// The gradients are numbers, not functions of the log-probabilities.
+inline void refuse_second_derivatives() {
+  if (!at::GradMode::is_enabled()) return;
+  throw ArgumentError("create_graph", "must be false: second derivatives would be silently incomplete");
 }
 
 inline constexpr TorchResponses TorchPairs::*roles[role_count] = {
@@ -101,20 +122,24 @@ std::span<const T> numbers(const at::Tensor& t, const std::string& name, std::ve
 }
 
 template <class T>
-PairBatch<std::span<const T>> batch_of(const TorchPairs& pairs, std::vector<at::Tensor>& kept) {
+PairBatch<std::span<const T>> batch_of(const TorchPairs& pairs, Needs needs, std::vector<at::Tensor>& kept) {
   PairBatch<std::span<const T>> out;
+  const auto asked = [&](Needs bits, const at::Tensor& t, const std::string& name, bool is_count = false) {
+    return has(needs, bits) ? numbers<T>(t, name, kept, is_count) : std::span<const T>{};
+  };
   for (unsigned r = 0; r < role_count; ++r) {
     const TorchResponses& from = pairs.*roles[r];
     const std::string role = response_roles[r].name;
+    const Needs response = response_roles[r].response, reference = response_roles[r].reference;
     out.*batch_detail::role_of_batch<std::span<const T>>[r] = {
-        numbers<T>(from.logp, role + ".logp", kept), numbers<T>(from.ref_logp, role + ".ref_logp", kept),
-        numbers<T>(from.length, role + ".length", kept, true),
-        numbers<T>(from.statistic, role + ".statistic", kept),
-        numbers<T>(from.ref_statistic, role + ".ref_statistic", kept)};
+        asked(response, from.logp, role + ".logp"), asked(reference, from.ref_logp, role + ".ref_logp"),
+        asked(response, from.length, role + ".length", true),
+        asked(response | Needs::statistic, from.statistic, role + ".statistic"),
+        asked(reference | Needs::ref_statistic, from.ref_statistic, role + ".ref_statistic")};
   }
-  out.score_chosen = numbers<T>(pairs.score_chosen, "score_chosen", kept);
-  out.score_rejected = numbers<T>(pairs.score_rejected, "score_rejected", kept);
-  out.label = numbers<T>(pairs.label, "label", kept, true);
+  out.score_chosen = asked(Needs::scores, pairs.score_chosen, "score_chosen");
+  out.score_rejected = asked(Needs::scores, pairs.score_rejected, "score_rejected");
+  out.label = asked(Needs::label, pairs.label, "label", true);
   return out;
 }
 
@@ -143,7 +168,7 @@ at::Tensor evaluate(const O& objective, const TorchPairs& pairs, const StateOf<O
                     BatchMetrics* metrics, std::vector<at::Tensor>& derivatives) {
   std::vector<at::Tensor> kept;
   kept.reserve(2 * role_count);
-  const auto out = batch_loss(objective, batch_of<T>(pairs, kept), state, count);
+  const auto out = batch_loss(objective, batch_of<T>(pairs, needs_of(objective), kept), state, count);
   each_differentiable(pairs, needs_of(objective), [&](const at::Tensor&, unsigned r, bool is_statistic) {
     derivatives.push_back(tensor_of(is_statistic ? out.by_statistic[r]
                                                  : out.*batch_detail::role_of_gradient<std::vector<T>>[r]));
@@ -170,6 +195,7 @@ struct PreferenceFunction : ::torch::autograd::Function<PreferenceFunction<O>> {
   }
 
   static Tensors backward(Context* context, const Tensors& by_loss) {
+    refuse_second_derivatives();
     Tensors out(5);  // objective, pairs, state, count, metrics
     for (const at::Tensor& derivative : context->get_saved_variables())
       out.push_back(derivative * by_loss[0]);
@@ -182,7 +208,7 @@ struct PreferenceFunction : ::torch::autograd::Function<PreferenceFunction<O>> {
 // What a preference loss may be told besides its batch.
 template <class O>
 struct PreferenceLossOptions {
-  StateOf<O> state{};               // of objectives that carry one from batch to batch, see next_state()
+  StateOf<O> state{};               // of objectives that carry one from batch to batch: next_state()
   std::size_t count = 0;            // as batch_loss()
   BatchMetrics* metrics = nullptr;  // filled when set
 };
@@ -208,6 +234,25 @@ template <class O>
 requires(BatchObjective<O, float>&& BatchObjective<O, double>) [[nodiscard]] at::Tensor
     preference_loss(const O& objective, const TorchPairs& pairs) {
   return preference_loss(objective, pairs, PreferenceLossOptions<O>{.state = initial_state(objective)});
+}
+
+// What an objective carries on after training has seen this batch: next_state() of tensors, for the
+// options' state of the same batch. Throws as preference_loss().
+template <class O>
+requires(BatchObjective<O, float>&& BatchObjective<O, double>)
+    [[nodiscard]] StateOf<O> next_state(const O& objective, const TorchPairs& pairs,
+                                        const StateOf<O>& state) {
+  const Needs needs = needs_of(objective);
+  at::ScalarType type = at::kFloat;
+  torch_detail::each_differentiable(pairs, needs, [&](const at::Tensor& t, unsigned r, bool is_statistic) {
+    if (!is_statistic)
+      type = torch_detail::require_floating(t, std::string(response_roles[r].name) + ".logp");
+  });
+  std::vector<at::Tensor> kept;
+  kept.reserve(2 * role_count);
+  if (type == at::kFloat)
+    return next_state(objective, torch_detail::batch_of<float>(pairs, needs, kept), state);
+  return next_state(objective, torch_detail::batch_of<double>(pairs, needs, kept), state);
 }
 
 }  // namespace solopo

@@ -36,6 +36,7 @@ struct HeadFunction : ::torch::autograd::Function<HeadFunction<Product>> {
   }
 
   static Tensors backward(Context* context, const Tensors& by_logps) {
+    refuse_second_derivatives();
     const Tensors saved = context->get_saved_variables();
     const auto numbers = context->saved_data["targets"].toIntVector();
     std::vector<HeadTarget> targets;

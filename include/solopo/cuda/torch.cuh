@@ -3,7 +3,7 @@
 #pragma once
 
 #include "solopo/backends/torch.hpp"
-//
+
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -131,6 +131,7 @@ struct PreferenceFunction : ::torch::autograd::Function<PreferenceFunction<O>> {
   }
 
   static Tensors backward(Context* context, const Tensors& by_loss) {
+    solopo::torch_detail::refuse_second_derivatives();
     Tensors out(4);  // objective, pairs, report, stream
     for (const at::Tensor& derivative : context->get_saved_variables())
       out.push_back(derivative * by_loss[0]);
