@@ -165,7 +165,8 @@ TEST_CASE("A configuration's shape has the weights of its layout, padding apart"
     for (const bool bias : {false, true}) {
       const LlamaConfig c = test::tiny_config(tied, bias);
       cost::Count weights = 0;
-      for (const TensorSlot& slot : LlamaLayout(c).slots()) weights += static_cast<cost::Count>(slot.size);
+      const LlamaLayout layout(c);
+      for (const TensorSlot& slot : layout.slots()) weights += static_cast<cost::Count>(slot.size);
       CHECK(model_shape(c).weights() == weights);
     }
 }

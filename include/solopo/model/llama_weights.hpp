@@ -72,7 +72,8 @@ class LlamaLayout {
 
   // Elements of the flat buffer, a few of padding included (always zero).
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
-  [[nodiscard]] std::span<const TensorSlot> slots() const noexcept { return slots_; }
+  [[nodiscard]] std::span<const TensorSlot> slots() const& noexcept { return slots_; }
+  void slots() const&& = delete;  // would dangle
   // The slot of a name; throws ArgumentError for a name the model does not have.
   [[nodiscard]] const TensorSlot& slot(std::string_view name) const {
     const auto found =
