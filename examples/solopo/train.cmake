@@ -7,4 +7,4 @@ add_library(solopo_train STATIC
   ${CMAKE_CURRENT_LIST_DIR}/train_plan.cpp)
 target_include_directories(solopo_train PUBLIC ${CMAKE_CURRENT_LIST_DIR})
 find_package(fmt REQUIRED)
-target_link_libraries(solopo_train PUBLIC solopo_registry solopo::llama fmt::fmt PRIVATE solopo_warnings)
+target_link_libraries(solopo_train PUBLIC solopo_registry solopo_language_model fmt::fmt PRIVATE solopo_warnings)
