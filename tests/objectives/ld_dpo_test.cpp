@@ -9,7 +9,7 @@ using namespace rule_checks;
 
 namespace {
 struct LDLoss {
-  static constexpr Needs needs = LDDPO::needs;
+  [[maybe_unused]] static constexpr Needs needs = LDDPO::needs;
   template <class T>
   auto operator()(const Pair<T>& p) const {
     const auto ld = [](const Response<T>& y) {
