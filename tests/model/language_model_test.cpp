@@ -24,7 +24,7 @@ struct Folder {
 
 std::string refusal(const std::filesystem::path& path) {
   try {
-    load_model(path);
+    static_cast<void>(load_model(path));
   } catch (const ModelError& e) {
     return e.what();
   }
