@@ -32,7 +32,8 @@ struct Exponential {
 SOLOPO_HD constexpr Exponential split_exp(float x) noexcept {
   const bool below = x < least_exponent;
   const float c = select(below, least_exponent, x);
-  const int n = static_cast<int>(c * 1.44269504f - 0.5f);
+  // NaN, which has no int, goes on in c alone.
+  const int n = static_cast<int>(select(x > least_exponent, x, least_exponent) * 1.44269504f - 0.5f);
   const float k = static_cast<float>(n);
   // ln 2 in two parts; the first has 9 bits, so that k times it is exact.
   const float r = (c - k * 0.693359375f) - k * -2.12194440e-4f;
