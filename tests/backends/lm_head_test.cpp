@@ -73,6 +73,19 @@ std::pair<std::vector<double>, std::vector<double>> gradients(const Example& e) 
   return {dh, dw};
 }
 
+// Remembers the most rows of logits (n = the vocabulary) that one product made.
+struct MostRowsProduct {
+  static inline std::ptrdiff_t vocab = 0, rows = 0;
+
+  template <class T>
+  static void gemm(bool ta, bool tb, std::ptrdiff_t m, std::ptrdiff_t n, std::ptrdiff_t k, T alpha,
+                   const T* a, std::ptrdiff_t lda, const T* b, std::ptrdiff_t ldb, T beta, T* c,
+                   std::ptrdiff_t ldc) {
+    if (n == vocab) rows = std::max(rows, m);
+    kernels::PlainProduct::gemm<T>(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+  }
+};
+
 }  // namespace
 
 TEST_CASE("The head of any matrices equals its definition and its gradient equals central differences") {
@@ -247,4 +260,14 @@ TEST_CASE("The stride of a matrix of one row is not looked at") {
   CHECK(head_logps(MatrixView<const float>{h.data(), 1, 5, 0}, MatrixView<const float>{w.data(), 1, 5, 0},
                    target, 1)
             .logps[0] == 0);
+}
+
+TEST_CASE("However many rows are scored, 64 rows of logits exist at a time") {
+  for (const std::ptrdiff_t scored : {10, 64, 1000}) {
+    const Example e(scored);
+    MostRowsProduct::vocab = e.vocab;
+    MostRowsProduct::rows = 0;
+    gradients<MostRowsProduct>(e);
+    CHECK(MostRowsProduct::rows == std::min<std::ptrdiff_t>(scored, 64));
+  }
 }
