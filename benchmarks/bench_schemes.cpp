@@ -106,7 +106,7 @@ int main(int argc, char** argv) {
   const std::span<const std::int32_t> pair[] = {chosen, rejected};
 
   std::vector<Trial> trials;
-  for (const char* name : {"V", "V+PS", "S", "S+PS"}) {
+  for (const char* name : {"V", "V+PS", "S", "S+PS", "S+PS+RO"}) {
     Trial trial{&solopo::cost::find_scheme(name), {}};
     const bool solo = trial.scheme->scheme.sides == solopo::cost::Sides::solopo;
     const Ids& pair_prompt = solo ? short_ids : long_ids;
@@ -115,7 +115,11 @@ int main(int argc, char** argv) {
     } else {
       for (const auto& one : pair) trial.batch.append(pair_prompt, one);
     }
-    if (solo) trial.batch.append(long_ids, chosen);
+    if (trial.scheme->scheme.long_gradient == solopo::cost::LongGradient::response) {
+      trial.batch.append_read(long_ids, {pair, 1});
+    } else if (solo) {
+      trial.batch.append(long_ids, chosen);
+    }
     trials.push_back(std::move(trial));
   }
 
@@ -132,7 +136,7 @@ int main(int argc, char** argv) {
 
   const auto predicted = [&](const Trial& trial) {
     const solopo::cost::RecordWork work =
-        record_work({short_prompt, prompt, response, response}, trial.scheme->scheme);
+        solopo::llama_work(record_work({short_prompt, prompt, response, response}, trial.scheme->scheme));
     return record_flops(shape, work, solopo::llama_training(recompute)).total();
   };
   const auto over = [](const Trial& a, const Trial& b) {

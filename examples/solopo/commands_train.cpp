@@ -94,6 +94,17 @@ void add_train(CLI::App& program, Commands& commands) {
       ->capture_default_str()
       ->group(objective);
 
+  app->add_option("--long-gradient", o.long_gradient,
+                  "Of the long side: full, or response: its prompt is read without a gradient, which takes "
+                  "less time and memory")
+      ->check(CLI::IsMember({"full", "response"}))
+      ->capture_default_str()
+      ->group(objective);
+  app->add_option("--full-gradient-every", o.full_gradient_every,
+                  "With --long-gradient response: each n-th step is full; 0: none")
+      ->capture_default_str()
+      ->group(objective);
+
   const char* optimiser = "Optimiser";
   app->add_option("--lr", o.lr, "Peak learning rate")->capture_default_str()->group(optimiser);
   app->add_option("--schedule", o.schedule, "constant, linear or cosine")

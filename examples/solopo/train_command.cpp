@@ -89,7 +89,7 @@ std::optional<ReferenceLogps> reference_of(Llama<float>& model, const RecordFile
                                            const std::string& build, const TrainConsole& console,
                                            TrainProgress& progress) {
   const AnyObjective objective = plan.entry->make(plan.entry->name, plan.objective);
-  const CollateOptions layout = collate_options(objective, plan.context, plan.trainer.share_prefix);
+  const CollateOptions layout = layout_of(plan, objective);
   if (!needs_reference(layout.needs) || file.records.empty() || reference_is_live(plan))
     return ReferenceLogps{};
   const std::string key = reference_key(weights, records_digest(file.records), layout, build);

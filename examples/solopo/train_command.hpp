@@ -28,6 +28,9 @@ struct TrainCommandOptions {
   std::string context = "short";         // --context: short, long, expand
   ObjectiveOptions objective_options;    // --alpha, --beta, ...; unset: the objective's own default
 
+  std::string long_gradient = "full";    // --long-gradient: full, response
+  std::int64_t full_gradient_every = 0;  // --full-gradient-every: steps of which one is full, 0: none
+
   std::int64_t ref_model_sync_steps = 0;  // --ref-model-sync-steps: the reference follows, 0: never
   double ref_model_mixup_alpha = 0.6;     // --ref-model-mixup-alpha: how far it moves to the policy
 

@@ -20,10 +20,6 @@ AnyObjective objective_of(const TrainPlan& plan) {
   return plan.entry->make(plan.entry->name, plan.objective);
 }
 
-CollateOptions layout_of(const TrainPlan& plan) {
-  return collate_options(objective_of(plan), plan.context, plan.trainer.share_prefix);
-}
-
 // A record as it would be with at most `tokens` tokens of prompt and response.
 PreferenceRecord shortened(PreferenceRecord record, std::size_t tokens) {
   const std::size_t response = std::max({record.chosen.size(), record.rejected.size(), record.third.size()});
@@ -32,33 +28,69 @@ PreferenceRecord shortened(PreferenceRecord record, std::size_t tokens) {
   return record;
 }
 
+// The memory of training on a batch.
+cost::MemoryBytes memory_of(const PackedSequences& batch, const cost::ModelShape& shape, bool recompute) {
+  cost::MemoryOptions options = llama_memory(recompute);
+  const auto read = static_cast<cost::Count>(batch.read_tokens.size());
+  cost::Count begin = 0, longest = 0;
+  for (const std::int32_t end : batch.read_ends) {
+    longest = std::max(longest, end - begin);
+    begin = end;
+  }
+  options.read_rows_at_once = std::min(options.read_rows_at_once, longest);
+  const cost::Work work = work_of(batch);
+  return cost::training_memory(shape, work.tokens, work.head_rows, options, read);
+}
+
+// What changes the memory of a run on the same records.
+struct Ways {
+  bool recompute = false, share_prefix = true;
+  LongGradient long_gradient = LongGradient::full;
+  friend bool operator==(const Ways&, const Ways&) = default;
+};
+
+Ways ways_of(const TrainCommandOptions& options, const TrainPlan& plan) {
+  const TrainerOptions& t = plan.trainer;
+  return {options.recompute, t.share_prefix,
+          t.full_gradient_every > 0 ? LongGradient::full : t.long_gradient};
+}
+
 // The most any record's pass holds, weights and optimiser included; `tokens` above 0 shortens the records.
-cost::MemoryBytes peak_memory(const TrainPlan& plan, bool recompute, bool share, std::size_t tokens = 0,
+cost::MemoryBytes peak_memory(const TrainPlan& plan, const Ways& ways, std::size_t tokens = 0,
                               const PreferenceRecord** largest = nullptr, cost::Count* rows = nullptr) {
   const cost::ModelShape shape = model_shape(plan.text.config);
-  CollateOptions layout = layout_of(plan);
-  layout.share_prefix = share;
+  CollateOptions layout = layout_of(plan, objective_of(plan));
+  layout.share_prefix = ways.share_prefix;
+  layout.long_gradient = ways.long_gradient;
   cost::MemoryBytes most;
   for (const PreferenceRecord& record : plan.records.records) {
     const Collated batch = collate(tokens > 0 ? shortened(record, tokens) : record, layout, Side::policy);
-    const cost::Work work = work_of(batch.sequences);
-    cost::MemoryBytes memory =
-        cost::training_memory(shape, work.tokens, work.head_rows, llama_memory(recompute));
+    cost::MemoryBytes memory = memory_of(batch.sequences, shape, ways.recompute);
     if (reference_is_live(plan)) memory.weights *= 2;  // its own copy; its pass takes less than training's
     if (memory.total() <= most.total()) continue;
     most = memory;
     if (largest != nullptr) *largest = &record;
-    if (rows != nullptr) *rows = work.tokens;
+    if (rows != nullptr) *rows = static_cast<cost::Count>(batch.sequences.tokens.size());
   }
   return most;
 }
 
+cost::RecordWork work_on(const std::vector<PreferenceRecord>& records, const CollateOptions& layout,
+                         Side side) {
+  cost::RecordWork work;
+  if (roles_on(layout.needs, side) == Needs::none) return work;
+  for (const PreferenceRecord& record : records) {
+    const Collated batch = collate(record, layout, side);
+    work.differentiated += work_of(batch.sequences);
+    work.read += read_work_of(batch.sequences);
+  }
+  return work;
+}
+
 cost::Work forward_work(const std::vector<PreferenceRecord>& records, const CollateOptions& layout,
                         Side side) {
-  cost::Work work;
-  if (roles_on(layout.needs, side) == Needs::none) return work;
-  for (const PreferenceRecord& record : records) work += work_of(collate(record, layout, side).sequences);
-  return work;
+  const cost::RecordWork work = work_on(records, layout, side);
+  return work.differentiated + work.read;
 }
 
 // "1.23 GiB", "45.6 MiB".
@@ -86,7 +118,7 @@ std::string parts_of(const cost::Flops& flops) {
 }
 
 // The longest --max-length with which the run fits into `limit`; 0: none that leaves something of a prompt.
-std::size_t fitting_length(const TrainPlan& plan, bool recompute, bool share, cost::Count limit) {
+std::size_t fitting_length(const TrainPlan& plan, const Ways& ways, cost::Count limit) {
   std::size_t low = 0, high = 0, response = 0;
   for (const PreferenceRecord& record : plan.records.records) {
     response = std::max({response, record.chosen.size(), record.rejected.size(), record.third.size()});
@@ -95,7 +127,7 @@ std::size_t fitting_length(const TrainPlan& plan, bool recompute, bool share, co
   high += response;
   while (low < high) {
     const std::size_t middle = low + (high - low + 1) / 2;
-    if (peak_memory(plan, recompute, share, middle).total() <= limit) {
+    if (peak_memory(plan, ways, middle).total() <= limit) {
       low = middle;
     } else {
       high = middle - 1;
@@ -108,27 +140,40 @@ std::size_t fitting_length(const TrainPlan& plan, bool recompute, bool share, co
 
 TrainCost train_cost(const TrainCommandOptions& options, const TrainPlan& plan) {
   TrainCost out;
-  const CollateOptions layout = layout_of(plan);
+  const AnyObjective objective = objective_of(plan);
+  const CollateOptions layout = layout_of(plan, objective);
   const cost::ModelShape shape = model_shape(plan.text.config);
   out.records = plan.records.records.size();
-  out.policy = forward_work(plan.records.records, layout, Side::policy);
-  if (objective_of(plan).is_coupled()) out.scored = out.policy;
+  const cost::RecordWork work = work_on(plan.records.records, layout, Side::policy);
+  out.policy = work.differentiated;
+  out.read = work.read;
+  if (objective.is_coupled()) out.scored = work.differentiated + work.read;
   const cost::Work reference = forward_work(plan.records.records, layout, Side::reference);
   const cost::Work eval_reference = forward_work(plan.eval.records, layout, Side::reference);
   out.evaluation = forward_work(plan.eval.records, layout, Side::policy);
   if (reference_is_live(plan)) {  // each time a record is read
     out.scored += reference;
-    if (objective_of(plan).is_coupled()) out.scored += reference;
+    if (objective.is_coupled()) out.scored += reference;
     out.evaluation += eval_reference;
   } else {
     out.reference = reference + eval_reference;
   }
-  out.flops = cost::record_flops(shape, {.differentiated = out.policy, .read = out.scored},
-                                 llama_training(options.recompute));
+  const auto flops_of = [&](const cost::RecordWork& trained) {
+    return cost::record_flops(shape,
+                              {.differentiated = trained.differentiated, .read = trained.read + out.scored},
+                              llama_training(options.recompute));
+  };
+  out.flops = flops_of(work);
+  if (const std::int64_t every = plan.trainer.full_gradient_every; every > 0) {
+    CollateOptions full = layout;
+    full.long_gradient = LongGradient::full;
+    const double share = 1 / static_cast<double>(every);
+    out.flops = (1 - share) * out.flops + share * flops_of(work_on(plan.records.records, full, Side::policy));
+  }
   out.reference_flops = cost::forward_flops(shape, out.reference);
   out.evaluation_flops = cost::forward_flops(shape, out.evaluation);
   const PreferenceRecord* largest = nullptr;
-  out.memory = peak_memory(plan, options.recompute, layout.share_prefix, 0, &largest, &out.largest_rows);
+  out.memory = peak_memory(plan, ways_of(options, plan), 0, &largest, &out.largest_rows);
   if (largest != nullptr) out.largest = largest->id;
   out.program = static_cast<cost::Count>(peak_process_bytes());
   return out;
@@ -163,6 +208,8 @@ std::string describe_cost(const TrainCommandOptions& options, const TrainPlan& p
       "# a record in the mean: {:.0f} tokens through the layers (at most {}), {:.4g} query-key "
       "pairs, {:.0f} tokens scored\n",
       mean(cost.policy.tokens), cost.largest_rows, mean(cost.policy.pairs), mean(cost.policy.head_rows));
+  if (cost.read.tokens > 0)
+    out += fmt::format("#   and {:.0f} tokens read without a gradient\n", mean(cost.read.tokens));
   const double step = cost.flops.total() / records * batch;
   out += fmt::format("# arithmetic: {} a record ({}), {} a step\n", in_flop(cost.flops.total() / records),
                      parts_of(cost.flops), in_flop(step));
@@ -174,8 +221,8 @@ std::string describe_cost(const TrainCommandOptions& options, const TrainPlan& p
       "and "
       "records {}\n#   activations of the largest record, '{}' ({} tokens)\n",
       in_bytes(cost.peak_bytes()), in_bytes(m.weights), in_bytes(m.gradients), in_bytes(m.optimiser),
-      in_bytes(m.activations), in_bytes(cost::sum(m.workspace, m.key_sums)), in_bytes(m.head),
-      in_bytes(cost.program), printable(cost.largest), cost.largest_rows);
+      in_bytes(cost::sum(m.activations, m.read_keys)), in_bytes(cost::sum(m.workspace, m.key_sums)),
+      in_bytes(m.head), in_bytes(cost.program), printable(cost.largest), cost.largest_rows);
   if (const auto ratio = against_long(options, plan, cost)) {
     out += fmt::format(
         "# against Long-PO on these records: {:.2f} of its arithmetic as it usually runs, {:.2f} when it "
@@ -233,21 +280,27 @@ void require_memory(const TrainCommandOptions& options, const TrainPlan& plan, c
   const cost::Count room = limit - cost.program;
   if (m.model_state() >= room)
     throw Error(message + "; no option makes room for this model's weights, a smaller model would fit");
-  // From what changes nothing but time to what changes the data.
-  struct Way {
-    bool recompute, share;
+  // From what changes nothing but time, over what changes the gradient, to what changes the data.
+  const Ways now = ways_of(options, plan);
+  const auto response = LongGradient::response;
+  struct Choice {
+    Ways ways;
     const char* words;
   };
-  const Way ways[] = {{options.recompute, true, "--share-prefix"},
-                      {true, options.share_prefix, "--recompute"},
-                      {true, true, "--recompute with --share-prefix"}};
-  for (const Way& way : ways) {
-    if (way.recompute == options.recompute && way.share == options.share_prefix) continue;
-    const cost::Count needed = cost::sum(peak_memory(plan, way.recompute, way.share).total(), cost.program);
-    if (needed > limit) continue;
-    throw Error(message + fmt::format("; {} would fit, with {}", way.words, in_bytes(needed)));
+  std::vector<Choice> choices = {{{now.recompute, true, now.long_gradient}, "--share-prefix"},
+                                 {{true, now.share_prefix, now.long_gradient}, "--recompute"},
+                                 {{true, true, now.long_gradient}, "--recompute with --share-prefix"}};
+  if (plan.entry->needs_long_prompt) {
+    choices.push_back({{now.recompute, true, response}, "--long-gradient response"});
+    choices.push_back({{true, true, response}, "--long-gradient response with --recompute"});
   }
-  const std::size_t length = fitting_length(plan, true, true, room);
+  for (const Choice& choice : choices) {
+    if (choice.ways == now) continue;
+    const cost::Count needed = cost::sum(peak_memory(plan, choice.ways).total(), cost.program);
+    if (needed > limit) continue;
+    throw Error(message + fmt::format("; {} would fit, with {}", choice.words, in_bytes(needed)));
+  }
+  const std::size_t length = fitting_length(plan, {true, true, now.long_gradient}, room);
   if (length == 0) throw Error(message + "; no length of records would fit, a smaller model might");
   throw Error(
       message +

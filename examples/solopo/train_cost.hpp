@@ -17,6 +17,7 @@ namespace solopo::cli {
 struct TrainCost {
   std::size_t records = 0;  // of the training file
   cost::Work policy;        // of all of them, each trained once
+  cost::Work read;          // of them, prompts read without a gradient
   cost::Work scored;        // forward only: what a coupled objective reads before it trains
   cost::Work reference,
       evaluation;  // one forward of the reference on all records, of the policy on held-out ones

@@ -65,6 +65,10 @@ void check_objective(const TrainCommandOptions& o, std::vector<std::string>& pro
   if (o.ref_model_sync_steps > 0 && !entry->needs_reference) {
     problems.push_back(fmt::format("--ref-model-sync-steps: {} has no reference model", entry->name));
   }
+  if (o.long_gradient == "response" && !entry->needs_long_prompt) {
+    problems.push_back(fmt::format("--long-gradient: {} has no long side that could be read; solopo:{} has",
+                                   entry->name, entry->name));
+  }
   const auto check = [&](const ObjectiveOptions& options) {
     try {
       static_cast<void>(resolve_options(*entry, options));
@@ -109,6 +113,7 @@ void check_numbers(const TrainCommandOptions& o, std::vector<std::string>& probl
   real("--min-lr-ratio", o.min_lr_ratio, o.min_lr_ratio >= 0 && o.min_lr_ratio <= 1, "in [0, 1]");
   if (o.max_steps == 0) real("--epochs", o.epochs, o.epochs > 0, "above 0");
   whole("--max-steps", o.max_steps, 0);
+  whole("--full-gradient-every", o.full_gradient_every, 0);
   whole("--ref-model-sync-steps", o.ref_model_sync_steps, 0);
   real("--ref-model-mixup-alpha", o.ref_model_mixup_alpha,
        o.ref_model_mixup_alpha > 0 && o.ref_model_mixup_alpha <= 1, "above 0 and at most 1");
@@ -136,6 +141,9 @@ void check_names(const TrainCommandOptions& o, std::vector<std::string>& problem
     problems.push_back(fmt::format("{}: '{}' is not one of {}{}", flag, printable(value),
                                    fmt::join(names, ", "), suggestion(value, names)));
   };
+  one_of("--long-gradient", o.long_gradient, {"full", "response"});
+  if (o.full_gradient_every > 0 && o.long_gradient == "full")
+    problems.emplace_back("--full-gradient-every: every step is full without --long-gradient response");
   one_of("--schedule", o.schedule, {"constant", "linear", "cosine"});
   one_of("--too-long", o.too_long, {"refuse", "drop", "middle"});
   one_of("--on-save-error", o.on_save_error, {"stop", "warn"});
@@ -225,6 +233,8 @@ TrainPlan make_train_plan(const TrainCommandOptions& o) {
   t.seed = o.seed;
   t.context = plan.context;
   t.share_prefix = o.share_prefix;
+  t.long_gradient = o.long_gradient == "full" ? LongGradient::full : LongGradient::response;
+  t.full_gradient_every = o.full_gradient_every;
   t.reference_update = {.every = o.ref_model_sync_steps, .mixup = o.ref_model_mixup_alpha};
   t.eval_every = o.eval_data.empty() ? 0 : o.eval_every;
   t.save_every = o.save_every;
@@ -248,6 +258,10 @@ std::string describe_options(const TrainCommandOptions& o, const TrainPlan& plan
   line("objective", plan.entry->name);
   line("context", o.context);
   for (const auto& [name, value] : plan.objective) line(name.c_str(), value.text());
+  if (plan.entry->needs_long_prompt) {
+    line("long_gradient", o.long_gradient);
+    line("full_gradient_every", o.full_gradient_every);
+  }
   if (plan.entry->needs_reference) {
     line("ref_model_sync_steps", o.ref_model_sync_steps);
     line("ref_model_mixup_alpha", o.ref_model_mixup_alpha);

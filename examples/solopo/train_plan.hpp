@@ -32,6 +32,13 @@ TrainPlan make_train_plan(const TrainCommandOptions& options);
   return plan.entry->statistic == Statistic::sequential_kl || plan.trainer.reference_update.every > 0;
 }
 
+// How the records are laid out for the model.
+[[nodiscard]] inline CollateOptions layout_of(const TrainPlan& plan, const AnyObjective& objective) {
+  CollateOptions out = collate_options(objective, plan.context, plan.trainer.share_prefix);
+  out.long_gradient = plan.trainer.long_gradient;
+  return out;
+}
+
 // The resolved options, one "key: value" a line, ready to be a YAML file.
 std::string describe_options(const TrainCommandOptions& options, const TrainPlan& plan);
 

@@ -140,6 +140,50 @@ TEST_CASE("attention's gradient equals central differences, and a wrong sign is 
   }
 }
 
+TEST_CASE("Keys that were read before count like others and get no gradient") {
+  // Rows 70.. of the tree as a batch of their own, its first 70 keys read before.
+  const int n = 50, read = 70;
+  Case<double> whole({4, 2, 4}, tree(), 120, 120);
+  whole.forward();
+  const std::vector<AttentionTile> tiles = {{0, 5, 0, 70, false, true},
+                                            {0, 5, 0, 5, true},
+                                            {5, 13, 0, 70, false, true},
+                                            {5, 13, 5, 13, true},
+                                            {13, 50, 13, 50, true}};
+  Case<double> part({4, 2, 4}, tiles, n, n);
+  part.q.assign(whole.q.begin() + read * 16, whole.q.end());
+  part.k.assign(whole.k.begin() + read * 8, whole.k.end());
+  part.v.assign(whole.v.begin() + read * 8, whole.v.end());
+  const MatrixView<double> k = whole.view(whole.k, 120), v = whole.view(whole.v, 120);
+  const kernels::KeyValues<double> before{{k.data, read, k.columns, k.stride},
+                                          {v.data, read, v.columns, v.stride}};
+  kernels::attention_forward<double>(part.shape, tiles, part.view(part.q, n), part.view(part.k, n),
+                                     part.view(part.v, n), part.view(part.out, n), part.view(part.lse, n),
+                                     before);
+  for (std::size_t i = 0; i < part.out.size(); ++i)
+    REQUIRE(part.out[i] == Approx(whole.out[read * 16 + i]).margin(1e-14));
+
+  std::vector<double> dout = test::normal_values<double>(whole.out.size(), "dout"), dq(whole.q.size()),
+                      dk(whole.k.size()), dv(whole.v.size());
+  std::fill_n(dout.begin(), read * 16, 0.0);
+  kernels::attention_backward<double>(whole.shape, whole.tiles, whole.view(whole.q, 120), k, v,
+                                      whole.view(whole.out, 120), whole.view(whole.lse, 120),
+                                      whole.view(dout, 120), whole.view(dq, 120), whole.view(dk, 120),
+                                      whole.view(dv, 120));
+  std::vector<double> part_dout(dout.begin() + read * 16, dout.end()), part_dq(part.q.size()),
+      part_dk(part.k.size()), part_dv(part.v.size());
+  kernels::attention_backward<double>(part.shape, tiles, part.view(part.q, n), part.view(part.k, n),
+                                      part.view(part.v, n), part.view(part.out, n), part.view(part.lse, n),
+                                      part.view(part_dout, n), part.view(part_dq, n), part.view(part_dk, n),
+                                      part.view(part_dv, n), before);
+  for (std::size_t i = 0; i < part_dq.size(); ++i)
+    REQUIRE(part_dq[i] == Approx(dq[read * 16 + i]).margin(1e-13));
+  for (std::size_t i = 0; i < part_dk.size(); ++i) {
+    REQUIRE(part_dk[i] == Approx(dk[read * 8 + i]).margin(1e-13));
+    REQUIRE(part_dv[i] == Approx(dv[read * 8 + i]).margin(1e-13));
+  }
+}
+
 TEST_CASE("attention gives the same bits on one thread and on two") {
   const int before = kernels::thread_count();
   std::vector<float> first;

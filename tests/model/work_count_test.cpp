@@ -55,6 +55,7 @@ struct Case {
   Needs needs;
   TrainContext context;
   cost::Sides sides;
+  LongGradient long_gradient = LongGradient::full;
 };
 const Case cases[] = {
     {"DPO on the short prompt", both_responses, TrainContext::short_prompt, cost::Sides::pair_short},
@@ -62,7 +63,15 @@ const Case cases[] = {
     {"SoLoPO", both_responses | Needs::chosen_long, TrainContext::short_prompt, cost::Sides::solopo},
     {"SoLoPO, both aligned", both_responses | Needs::chosen_long | Needs::rejected_long,
      TrainContext::short_prompt, cost::Sides::solopo_both},
+    {"SoLoPO, response only", both_responses | Needs::chosen_long, TrainContext::short_prompt,
+     cost::Sides::solopo, LongGradient::response},
+    {"SoLoPO, both aligned, response only", both_responses | Needs::chosen_long | Needs::rejected_long,
+     TrainContext::short_prompt, cost::Sides::solopo_both, LongGradient::response},
 };
+
+CollateOptions layout_of(const Case& c, bool share) {
+  return {.needs = c.needs, .context = c.context, .share_prefix = share, .long_gradient = c.long_gradient};
+}
 
 }  // namespace
 
@@ -73,10 +82,9 @@ TEST_CASE("What the model computes of a record is what the cost model says, to t
     for (const bool share : {false, true})
       for (const bool recompute : {false, true}) {
         CAPTURE(c.name, share, recompute);
-        const cost::RecordWork predicted =
-            cost::record_work(lengths, {.sides = c.sides, .share_prefix = share});
-        const Collated batch =
-            collate(record(), {.needs = c.needs, .context = c.context, .share_prefix = share}, Side::policy);
+        const cost::RecordWork predicted = llama_work(cost::record_work(
+            lengths, {.sides = c.sides, .share_prefix = share, .long_gradient = c.long_gradient}));
+        const Collated batch = collate(record(), layout_of(c, share), Side::policy);
         CountingProduct::reset();
         Llama<float, CountingProduct> model(weights, {.recompute = recompute});
         model.forward(batch.sequences);
@@ -84,7 +92,7 @@ TEST_CASE("What the model computes of a record is what the cost model says, to t
         std::vector<float> gradients(weights.layout.size());
         model.backward(dlogps, gradients);
 
-        CHECK(model.work().forward == predicted.differentiated);
+        CHECK(model.work().forward == predicted.differentiated + predicted.read);
         CHECK(model.work().backward == predicted.differentiated);
         CHECK(model.work().recomputed.tokens == (recompute ? predicted.differentiated.tokens : 0));
         const cost::Flops flops = cost::record_flops(shape, predicted, llama_training(recompute));
@@ -92,10 +100,12 @@ TEST_CASE("What the model computes of a record is what the cost model says, to t
         CHECK(static_cast<double>(CountingProduct::layers) == flops.linear);
         CHECK(static_cast<double>(CountingProduct::head) == flops.head);
 
+        cost::MemoryOptions options = llama_memory(recompute);
+        options.read_rows_at_once = lengths.prompt_long - 1;
         const cost::MemoryBytes memory = cost::activation_memory(
-            shape, predicted.peak_tokens, predicted.differentiated.head_rows, llama_memory(recompute));
+            shape, predicted.peak_tokens, predicted.differentiated.head_rows, options, predicted.read_tokens);
         CHECK(static_cast<cost::Count>(model.peak_bytes()) ==
-              memory.activations + memory.workspace + memory.head);
+              memory.activations + memory.workspace + memory.head + memory.read_keys);
       }
 }
 
@@ -119,8 +129,8 @@ TEST_CASE("Attention's products compute 4 and 10 operations for each pair of the
   for (const Case& c : cases)
     for (const bool share : {false, true}) {
       CAPTURE(c.name, share);
-      const Collated batch =
-          collate(record(), {.needs = c.needs, .context = c.context, .share_prefix = share}, Side::policy);
+      if (c.long_gradient != LongGradient::full) continue;  // its tiles need what was read
+      const Collated batch = collate(record(), layout_of(c, share), Side::policy);
       const auto& tiles = batch.sequences.tiles;
       const auto rows = static_cast<std::ptrdiff_t>(batch.sequences.tokens.size());
       const std::int64_t pairs = computed_pairs(tiles, static_cast<std::int32_t>(rows));

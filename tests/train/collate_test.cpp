@@ -144,3 +144,22 @@ TEST_CASE("A prompt that is needed and empty is refused") {
   r.prompt_long.clear();
   CHECK_THROWS_AS(collate(r, {.needs = needs_of_name("solopo:dpo")}, Side::policy), ArgumentError);
 }
+
+TEST_CASE(
+    "Under a response-only gradient the long prompt is read but for its last token, the short one is not") {
+  const Needs needs = make_objective("solopo:dpo", {{"scope", "both"}}).needs();
+  const CollateOptions options{.needs = needs, .long_gradient = LongGradient::response};
+  const Collated c = collate(record(), options, Side::policy);
+  CHECK(parts(c) == std::array<std::int32_t, role_count>{0, 1, 2, 3, -1});
+  CHECK(c.sequences.read_tokens == std::vector<std::int32_t>{4, 5, 6, 7});
+  CHECK(c.sequences.tokens == std::vector<std::int32_t>{1, 2, 3, 9, 11, 12, 8, 9, 11, 12});
+  CHECK(c.sequences.positions == std::vector<std::int32_t>{0, 1, 2, 3, 3, 4, 4, 5, 5, 6});
+  CollateOptions apart = options;
+  apart.share_prefix = false;
+  CHECK(collate(record(), apart, Side::policy).sequences.read_ends == std::vector<std::int32_t>{4, 8});
+  // An objective on one prompt has no long side, whichever prompt that is.
+  const CollateOptions plain{.needs = needs_of_name("dpo"),
+                             .context = TrainContext::long_prompt,
+                             .long_gradient = LongGradient::response};
+  CHECK(collate(record(), plain, Side::policy).sequences.read_tokens.empty());
+}

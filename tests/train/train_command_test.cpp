@@ -205,18 +205,52 @@ TEST_CASE("The cost of a run is that of its records under the cost model, and re
         }()));
 }
 
+TEST_CASE("The cost of a response-only gradient is that of its records under the cost model") {
+  Job job;
+  job.options.long_gradient = "response";
+  const TrainPlan plan = make_train_plan(job.options);
+  const TrainCost cost = train_cost(job.options, plan);
+  const cost::ModelShape shape = model_shape(plan.text.config);
+  cost::Flops flops;
+  cost::Count read = 0;
+  for (const PreferenceRecord& r : plan.records.records) {
+    const auto size = [](const std::vector<std::int32_t>& ids) {
+      return static_cast<cost::Count>(ids.size());
+    };
+    const cost::RecordWork work = llama_work(cost::record_work(
+        {size(r.prompt), size(r.prompt_long), size(r.chosen), size(r.rejected)},
+        {.sides = cost::Sides::solopo, .share_prefix = true, .long_gradient = LongGradient::response}));
+    flops += cost::record_flops(shape, work, llama_training(false));
+    read += work.read.tokens;
+  }
+  CHECK(cost.read.tokens == read);
+  CHECK(cost.flops.total() == Approx(flops.total()).epsilon(1e-12));
+  job.options.long_gradient = "full";
+  const TrainCost full = train_cost(job.options, make_train_plan(job.options));
+  CHECK(cost.memory.step() < full.memory.step());
+  job.options.long_gradient = "response";
+  job.options.full_gradient_every = 4;
+  const TrainCost mixed = train_cost(job.options, make_train_plan(job.options));
+  CHECK(mixed.flops.total() == Approx(0.75 * cost.flops.total() + 0.25 * full.flops.total()));
+  CHECK(mixed.memory.step() == full.memory.step());
+}
+
 TEST_CASE("A run that cannot fit into memory is refused before it begins, with what would fit") {
   Job job;
   const TrainPlan plan = make_train_plan(job.options);
-  const auto refusal = [&](const TrainCommandOptions& o, cost::Count limit) -> std::string {
-    TrainCost cost = train_cost(o, plan);
+  const auto refusal_of = [](const TrainPlan& p, const TrainCommandOptions& o,
+                             cost::Count limit) -> std::string {
+    TrainCost cost = train_cost(o, p);
     cost.program = 0;  // so that the limits below are the run's alone
     try {
-      require_memory(o, plan, cost, limit);
+      require_memory(o, p, cost, limit);
     } catch (const Error& error) {
       return error.what();
     }
     return "";
+  };
+  const auto refusal = [&](const TrainCommandOptions& o, cost::Count limit) {
+    return refusal_of(plan, o, limit);
   };
   const auto peak = [&](bool recompute) {
     TrainCommandOptions o = job.options;
@@ -228,15 +262,21 @@ TEST_CASE("A run that cannot fit into memory is refused before it begins, with w
   CHECK(refusal(job.options, all) == "");
   CHECK_THAT(refusal(job.options, all - 1), Catch::Contains("--recompute would fit"));
   CHECK_THAT(refusal(job.options, less), Catch::Contains("--recompute would fit"));
-  CHECK_THAT(refusal(job.options, less - 1), Catch::Contains("--max-length"));
+  CHECK_THAT(refusal(job.options, less - 1), Catch::Contains("; --long-gradient response"));
+  TrainCommandOptions shorter = job.options;
+  shorter.recompute = true;
+  TrainPlan semi = plan;
+  semi.trainer.long_gradient = LongGradient::response;
+  const cost::Count least = train_cost(shorter, semi).memory.total();
+  REQUIRE(least < less);
+  CHECK_THAT(refusal(job.options, least), Catch::Contains("--long-gradient response with --recompute would"));
+  CHECK_THAT(refusal(job.options, least - 1), Catch::Contains("--max-length"));
   const cost::Count state = train_cost(job.options, plan).memory.model_state();
   CHECK_THAT(refusal(job.options, state), Catch::Contains("a smaller model"));
 
   // The length it names does fit, and one token more does not.
-  TrainCommandOptions shorter = job.options;
-  shorter.recompute = true;
   const auto with_length = [&](std::size_t tokens) {
-    TrainPlan cut = plan;
+    TrainPlan cut = semi;
     for (PreferenceRecord& r : cut.records.records) {
       const std::size_t response = std::max(r.chosen.size(), r.rejected.size());
       for (auto* ids : {&r.prompt, &r.prompt_long}) ids->resize(std::min(ids->size(), tokens - response));
@@ -247,7 +287,7 @@ TEST_CASE("A run that cannot fit into memory is refused before it begins, with w
   const std::size_t wanted = first.prompt_long.size() + first.chosen.size() - 3;
   const cost::Count limit = with_length(wanted);
   REQUIRE(with_length(wanted + 1) > limit);
-  CHECK_THAT(refusal(shorter, limit), Catch::Contains(fmt::format("--max-length {} ", wanted)));
+  CHECK_THAT(refusal_of(semi, shorter, limit), Catch::Contains(fmt::format("--max-length {} ", wanted)));
 }
 
 TEST_CASE("--memory is obeyed with and without --dry-run, and nothing is written") {
@@ -350,6 +390,25 @@ TEST_CASE("A reference cannot follow where the objective has none, or by a share
   REQUIRE(problems.size() == 2);
   CHECK(problems[0] == "--ref-model-sync-steps: orpo has no reference model");
   CHECK(problems[1] == "--ref-model-mixup-alpha: 0 must be above 0 and at most 1");
+}
+
+TEST_CASE("A response-only gradient is refused where nothing is aligned, and full steps where all are full") {
+  Job job;
+  const auto problems = [&](const char* objective, const char* gradient, std::int64_t every) {
+    job.options.objective = objective;
+    job.options.long_gradient = gradient;
+    job.options.full_gradient_every = every;
+    const auto found = train_option_problems(job.options);
+    return found.empty() ? std::string() : found.front();
+  };
+  CHECK(problems("solopo:dpo", "response", 4) == "");
+  CHECK(problems("dpo", "response", 0) ==
+        "--long-gradient: dpo has no long side that could be read; solopo:dpo has");
+  CHECK(problems("solopo:dpo", "respond", 0) ==
+        "--long-gradient: 'respond' is not one of full, response; did you mean 'response'? (known: full, "
+        "response)");
+  CHECK_THAT(problems("solopo:dpo", "full", 4), Catch::StartsWith("--full-gradient-every: "));
+  CHECK(problems("solopo:dpo", "response", -1) == "--full-gradient-every: -1 must be 0 or more");
 }
 
 TEST_CASE("A request to stop before training saves nothing and gives the signal's code") {

@@ -165,8 +165,12 @@ TEST_CASE("A step crosses the edge of an epoch, and the last one takes what is l
 }
 
 TEST_CASE("Interrupted after any step and resumed, training ends with the bits of an uninterrupted run") {
-  for (const char* objective : {"solopo:dpo", "solopo:orpo", "solopo:bco", "beta-dpo"}) {
+  for (const char* objective : {"solopo:dpo", "solopo:orpo", "solopo:bco", "beta-dpo", "solopo:simpo"}) {
     TinyRun run{.objective = objective, .records = 7, .batch_size = 3, .eval_records = 3, .epochs = 3};
+    if (run.objective == "solopo:simpo") {
+      run.options.long_gradient = LongGradient::response;
+      run.options.full_gradient_every = 3;
+    }
     run.options.eval_every = 2;
     run.options.save_every = 3;
     Recorder whole;
@@ -511,4 +515,39 @@ TEST_CASE("LongPO trains on the long prompt against a reference on the short one
   CHECK(*same.steps[0].second.find("rewards/margins") == 0.0);
   CHECK(*recorder.steps[0].second.find("rewards/margins") != 0.0);
   CHECK(*recorder.steps[0].second.find("logps/chosen") == *same.steps[0].second.find("logps/chosen"));
+}
+
+TEST_CASE(
+    "A response-only gradient closes the gap too, begins with the full one's loss, and trains otherwise") {
+  Recorder full, response;
+  TinyRun run{.objective = "solopo:dpo", .records = 4, .batch_size = 4, .max_steps = 12};
+  const TinyOutcome a = train_tiny(run, full);
+  run.options.long_gradient = LongGradient::response;
+  const TinyOutcome b = train_tiny(run, response);
+  const auto loss = [](const Recorder& recorder, std::size_t step) {
+    return *recorder.steps[step].second.find("loss");
+  };
+  CHECK(loss(response, 0) == Approx(loss(full, 0)).epsilon(1e-6));
+  CHECK(*response.steps[0].second.find("num_tokens") == *full.steps[0].second.find("num_tokens"));
+  CHECK(*response.steps[0].second.find("solo_ra/gap") == 0.0);
+  CHECK(loss(response, 11) < loss(response, 0));
+  CHECK(a.weights != b.weights);
+}
+
+TEST_CASE("A response-only gradient whose every step is full is the full one, bit for bit") {
+  TinyRun run{.objective = "solopo:simpo", .max_steps = 4};
+  Recorder full, response, every;
+  const TinyOutcome expected = train_tiny(run, full);
+  run.options.long_gradient = LongGradient::response;
+  CHECK(train_tiny(run, response).weights != expected.weights);
+  run.options.full_gradient_every = 1;
+  CHECK(train_tiny(run, every).weights == expected.weights);
+}
+
+TEST_CASE("A response-only gradient needs an objective with a long side") {
+  Recorder recorder;
+  TinyRun run{.objective = "dpo", .max_steps = 1};
+  run.options.long_gradient = LongGradient::response;
+  CHECK_THROWS_WITH(train_tiny(run, recorder),
+                    Catch::Contains("long_gradient: response needs") && Catch::Contains("dpo has not"));
 }

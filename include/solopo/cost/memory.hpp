@@ -31,8 +31,9 @@ enum class Kept { everything, layer_inputs, nothing };
 struct MemoryOptions {
   Storage storage = float32_storage;
   Kept kept = Kept::everything;
-  Count head_tile_rows = 64;  // rows of logits that exist at once (kernels/lm_head.hpp)
-  Lora lora{};                // rank 0: every weight has a gradient and optimiser state
+  Count head_tile_rows = 64;      // rows of logits that exist at once (kernels/lm_head.hpp)
+  Count read_rows_at_once = 512;  // of read prompts, through one layer; no more than the longest prompt's
+  Lora lora{};                    // rank 0: every weight has a gradient and optimiser state
 };
 
 struct MemoryBytes {
@@ -103,6 +104,11 @@ constexpr MemoryBytes activation_memory(const ModelShape& shape, Count rows, Cou
   out.head = sum(bytes(std::min(head_rows, options.head_tile_rows), shape.vocabulary),
                  bytes(head_rows, product(backward ? 2 : 1, shape.width)));
   if (backward) out.key_sums = bytes(rows, product(2 * detail::key_gradient_parts(rows), shape.kv_width()));
+  // Prompts are read before, in the memory that the activations take later.
+  const Count reading = bytes(std::min(read_rows, options.read_rows_at_once),
+                              sum(product(3, shape.width), sum(detail::kept_columns(shape), shape.ffn)));
+  const Count there = bytes(rows, sum(kept, sum(shape.width, shape.ffn)));
+  if (reading > there) out.workspace = sum(out.workspace, reading - there);
   out.read_keys = bytes(read_rows, product(shape.layers, product(2, shape.kv_width())));
   return out;
 }

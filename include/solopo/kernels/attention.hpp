@@ -24,9 +24,17 @@ namespace solopo::kernels {
 
 // Query rows [q_begin, q_end) see key rows [kv_begin, kv_end). causal: the last query row sees all of them,
 // each row before it one fewer. A query row may be in several tiles; no key may be seen twice by one row.
+// read: the keys are rows of KeyValues, not of the batch itself.
 struct AttentionTile {
   std::int32_t q_begin, q_end, kv_begin, kv_end;
   bool causal;
+  bool read = false;
+};
+
+// Keys and values that another pass computed; constants to the gradient.
+template <class T>
+struct KeyValues {
+  MatrixView<const T> k, v;  // (K, kv_heads d) each, keys rotated
 };
 
 // Query-key pairs a list of tiles computes: what attention costs.
@@ -38,6 +46,9 @@ inline std::int64_t attention_pairs(std::span<const AttentionTile> tiles) noexce
   }
   return pairs;
 }
+
+// Rows of a long prompt that are read together: enough for efficient products, and activations stay bounded.
+inline constexpr std::int32_t read_chunk = 512;
 
 struct AttentionShape {
   int heads, kv_heads, head_dim;
@@ -54,7 +65,7 @@ inline constexpr int grad_parts = 4;  // partial dk, dv: a fixed number, so sums
 struct Part {
   int first, last;       // rows relative to q0
   int kv_begin, kv_end;  // keys any of these rows sees
-  bool causal;
+  bool causal, read;
   int last_q_end, tile_kv_end;
   // One past the last key that row i (relative to q0; absolute q0 + i) sees.
   [[nodiscard]] int visible(int absolute_row) const noexcept {
@@ -67,7 +78,7 @@ inline std::vector<Part> parts_of(std::span<const AttentionTile> tiles, int q0, 
   for (const AttentionTile& t : tiles) {
     const int a = std::max(q0, t.q_begin), b = std::min(q1, t.q_end);
     if (a >= b) continue;
-    Part p{a - q0, b - q0, t.kv_begin, t.kv_end, t.causal, t.q_end, t.kv_end};
+    Part p{a - q0, b - q0, t.kv_begin, t.kv_end, t.causal, t.read, t.q_end, t.kv_end};
     p.kv_end = p.visible(b - 1);
     if (p.kv_end > p.kv_begin) parts.push_back(p);
   }
@@ -93,12 +104,13 @@ struct Scratch {
 
 }  // namespace attention
 
-// out (S, heads d) and log_sum_exp (S, heads) from q (S, heads d), k and v (K, kv_heads d). Rows are already
-// rotated. A row in no tile gives zeros and a log-sum-exp of minus infinity's stand-in (lowest()).
+// out (S, heads d) and log_sum_exp (S, heads) from q (S, heads d), k and v (K, kv_heads d), and `read` where
+// tiles say so. Rows are already rotated. A row in no tile gives zeros and a log-sum-exp of minus infinity's
+// stand-in (lowest()).
 template <class T, class Product = TileProduct>
 void attention_forward(const AttentionShape& shape, std::span<const AttentionTile> tiles,
                        MatrixView<const T> q, MatrixView<const T> k, MatrixView<const T> v, MatrixView<T> out,
-                       MatrixView<T> log_sum_exp) {
+                       MatrixView<T> log_sum_exp, const KeyValues<T>& read = {}) {
   namespace at = attention;
   const int d = shape.head_dim, group = shape.group(), rows = static_cast<int>(q.rows);
   const int blocks = (rows + at::q_block - 1) / at::q_block;
@@ -117,11 +129,12 @@ void attention_forward(const AttentionShape& shape, std::span<const AttentionTil
     const CpuTeam team;
     for (const at::Part& part : at::parts_of(tiles, q0, q1)) {
       const int r0 = part.first * group, r1 = part.last * group;
+      const MatrixView<const T> keys = part.read ? read.k : k, values = part.read ? read.v : v;
       for (int c0 = part.kv_begin; c0 < part.kv_end; c0 += at::kv_block) {
         const int c1 = std::min(part.kv_end, c0 + at::kv_block), width = c1 - c0;
         T* s = scratch.scores.data();
         Product::template gemm<T>(false, true, r1 - r0, width, d, T(1), &scratch.q[std::size_t(r0) * d], d,
-                                  k.row(c0) + head * d, k.stride, T(0), s, at::kv_block);
+                                  keys.row(c0) + head * d, keys.stride, T(0), s, at::kv_block);
         for (int r = r0; r < r1; ++r) {
           T* z = s + std::ptrdiff_t(r - r0) * at::kv_block;
           const int seen = std::min(c1, part.visible(q0 + r / group)) - c0;
@@ -140,7 +153,8 @@ void attention_forward(const AttentionShape& shape, std::span<const AttentionTil
           top[r] = now;
         }
         Product::template gemm<T>(false, false, r1 - r0, d, width, T(1), s, at::kv_block,
-                                  v.row(c0) + head * d, v.stride, T(1), &scratch.o[std::size_t(r0) * d], d);
+                                  values.row(c0) + head * d, values.stride, T(1),
+                                  &scratch.o[std::size_t(r0) * d], d);
       }
     }
     for (int r = 0; r < stacked; ++r) {
@@ -156,21 +170,21 @@ void attention_forward(const AttentionShape& shape, std::span<const AttentionTil
 }
 
 // Given dout (S, heads d) and what the forward had and gave, writes dq (S, heads d) and adds into dk, dv
-// (K, kv_heads d).
+// (K, kv_heads d). `read` gets no gradient.
 template <class T, class Product = TileProduct>
 void attention_backward(const AttentionShape& shape, std::span<const AttentionTile> tiles,
                         MatrixView<const T> q, MatrixView<const T> k, MatrixView<const T> v,
                         MatrixView<const T> out, MatrixView<const T> log_sum_exp, MatrixView<const T> dout,
-                        MatrixView<T> dq, MatrixView<T> dk, MatrixView<T> dv) {
+                        MatrixView<T> dq, MatrixView<T> dk, MatrixView<T> dv, const KeyValues<T>& read = {}) {
   namespace at = attention;
   const int d = shape.head_dim, group = shape.group(), rows = static_cast<int>(q.rows);
   const int blocks = (rows + at::q_block - 1) / at::q_block;
-  const std::size_t keys = static_cast<std::size_t>(k.rows);
+  const auto key_rows = static_cast<std::size_t>(k.rows);
   const T factor = T(1) / std::sqrt(T(d));
   // Query blocks are dealt to a fixed number of parts; each sums its own dk and dv, added in order at the
   // end.
   const int parts = std::max(1, std::min(at::grad_parts, blocks));
-  const std::size_t one = keys * d;  // (K, d) of one key-value head
+  const std::size_t one = key_rows * d;  // (K, d) of one key-value head
   AlignedVector<T> partial(std::size_t(parts) * shape.kv_heads * 2 * one);
   parallel_for(std::ptrdiff_t(parts) * shape.kv_heads, [&](std::ptrdiff_t item) {
     static thread_local at::Scratch<T> scratch;
@@ -199,15 +213,16 @@ void attention_backward(const AttentionShape& shape, std::span<const AttentionTi
       }
       for (const at::Part& part : at::parts_of(tiles, q0, q1)) {
         const int r0 = part.first * group, r1 = part.last * group;
+        const MatrixView<const T> keys = part.read ? read.k : k, values = part.read ? read.v : v;
         const T* qs = &scratch.q[std::size_t(r0) * d];
         const T* gs = &scratch.out_gradient[std::size_t(r0) * d];
         for (int c0 = part.kv_begin; c0 < part.kv_end; c0 += at::kv_block) {
           const int c1 = std::min(part.kv_end, c0 + at::kv_block), width = c1 - c0;
           T *p = scratch.scores.data(), *ds = scratch.dscores.data();
-          Product::template gemm<T>(false, true, r1 - r0, width, d, T(1), qs, d, k.row(c0) + head * d,
-                                    k.stride, T(0), p, at::kv_block);
-          Product::template gemm<T>(false, true, r1 - r0, width, d, T(1), gs, d, v.row(c0) + head * d,
-                                    v.stride, T(0), ds, at::kv_block);
+          Product::template gemm<T>(false, true, r1 - r0, width, d, T(1), qs, d, keys.row(c0) + head * d,
+                                    keys.stride, T(0), p, at::kv_block);
+          Product::template gemm<T>(false, true, r1 - r0, width, d, T(1), gs, d, values.row(c0) + head * d,
+                                    values.stride, T(0), ds, at::kv_block);
           for (int r = r0; r < r1; ++r) {
             T* z = p + std::ptrdiff_t(r - r0) * at::kv_block;
             T* dz = ds + std::ptrdiff_t(r - r0) * at::kv_block;
@@ -219,13 +234,15 @@ void attention_backward(const AttentionShape& shape, std::span<const AttentionTi
             });
             for (int i = seen; i < width; ++i) z[i] = dz[i] = T(0);
           }
-          Product::template gemm<T>(true, false, width, d, r1 - r0, T(1), p, at::kv_block, gs, d, T(1),
-                                    dv_part + std::size_t(c0) * d, d);
-          Product::template gemm<T>(true, false, width, d, r1 - r0, T(1), ds, at::kv_block, qs, d, T(1),
-                                    dk_part + std::size_t(c0) * d, d);
+          if (!part.read) {
+            Product::template gemm<T>(true, false, width, d, r1 - r0, T(1), p, at::kv_block, gs, d, T(1),
+                                      dv_part + std::size_t(c0) * d, d);
+            Product::template gemm<T>(true, false, width, d, r1 - r0, T(1), ds, at::kv_block, qs, d, T(1),
+                                      dk_part + std::size_t(c0) * d, d);
+          }
           Product::template gemm<T>(false, false, r1 - r0, d, width, factor, ds, at::kv_block,
-                                    k.row(c0) + head * d, k.stride, T(1), &scratch.dq[std::size_t(r0) * d],
-                                    d);
+                                    keys.row(c0) + head * d, keys.stride, T(1),
+                                    &scratch.dq[std::size_t(r0) * d], d);
         }
       }
       for (int r = 0; r < stacked; ++r) {
@@ -235,7 +252,7 @@ void attention_backward(const AttentionShape& shape, std::span<const AttentionTi
       }
     }
   });
-  parallel_ranges(std::ptrdiff_t(keys), 64, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+  parallel_ranges(std::ptrdiff_t(key_rows), 64, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
     for (std::ptrdiff_t row = begin; row < end; ++row)
       for (int head = 0; head < shape.kv_heads; ++head) {
         T *to_k = dk.row(row) + head * d, *to_v = dv.row(row) + head * d;

@@ -64,7 +64,7 @@ class Decoder {
     Prompt& p = prompts_.back();
     rows_ += p.length;
     reserve_cache(rows_, p.length);
-    constexpr std::int32_t chunk = 512;  // bounds activations; long enough for the products to be efficient
+    constexpr std::int32_t chunk = kernels::read_chunk;
     for (std::int32_t begin = 0; begin < p.length; begin += chunk) {
       const std::int32_t n = std::min(chunk, p.length - begin);
       const kernels::AttentionTile tile{0, n, p.begin, p.begin + begin + n, true};

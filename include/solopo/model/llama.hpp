@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <numeric>
 #include <span>
 #include <string>
 #include <vector>
@@ -53,6 +54,14 @@ class Llama {
         run(batch, options_.recompute ? KeepActivations::layer_inputs : KeepActivations::all, statistic);
     kept_ = &batch;
     return logps;
+  }
+
+  // Reads the batch's read prompts. Every pass begins with it; after a call of its own the next pass over
+  // this batch takes these keys and values, also where the weights have changed since.
+  void read(const PackedSequences& batch) {
+    check(batch);
+    read_prompts(batch);
+    already_read_ = &batch;
   }
 
   // The statistic of each response in the last pass, summed over its tokens, (responses); zeros of none.
@@ -112,9 +121,10 @@ class Llama {
     workspace_.prepare(c, rows);
     for (std::size_t l = layers_.size(); l-- > 0;) {
       const auto activations = state_.layer(l);
-      if (options_.recompute) layers_[l].activate(activations, state_, batch.positions, batch.tiles, rotary_);
-      layers_[l].backward(activations, state_, workspace_, batch.positions, batch.tiles, rotary_, dstream,
-                          gradients.data());
+      if (options_.recompute)
+        layers_[l].activate(activations, state_, batch.positions, batch.tiles, rotary_, read_of(l));
+      layers_[l].backward(activations, state_, workspace_, batch.positions, batch.tiles, rotary_, read_of(l),
+                          dstream, gradients.data());
     }
 
     const cost::Work done = work_of(batch);
@@ -152,8 +162,9 @@ class Llama {
 
   // Bytes of activations and workspace held now (they only grow); weights and gradients are the caller's.
   [[nodiscard]] std::size_t peak_bytes() const noexcept {
-    return state_.bytes() + sizeof(T) * (workspace_.arena.capacity() + dstream_.capacity() +
-                                         logits_.capacity() + head_rows_.capacity() + dhead_.capacity());
+    return state_.bytes() +
+           sizeof(T) * (workspace_.arena.capacity() + dstream_.capacity() + read_.capacity() +
+                        logits_.capacity() + head_rows_.capacity() + dhead_.capacity());
   }
 
  private:
@@ -172,19 +183,20 @@ class Llama {
     const LlamaConfig& c = weights_.config;
     if (batch.tokens.empty() || batch.targets.empty())
       throw ArgumentError("batch", "has no response to score");
+    const auto require_token = [&](const char* name, std::size_t i, std::int32_t token) {
+      if (token < 0 || token >= c.vocab_size)
+        throw ArgumentError(
+            name, i, std::to_string(token) + " is not in a vocabulary of " + std::to_string(c.vocab_size));
+    };
     std::int32_t longest = 0;
     for (std::size_t i = 0; i < batch.tokens.size(); ++i) {
-      if (batch.tokens[i] < 0 || batch.tokens[i] >= c.vocab_size)
-        throw ArgumentError(
-            "tokens", i,
-            std::to_string(batch.tokens[i]) + " is not in a vocabulary of " + std::to_string(c.vocab_size));
+      require_token("tokens", i, batch.tokens[i]);
       longest = std::max(longest, batch.positions[i] + 1);
     }
     for (std::size_t i = 0; i < batch.targets.size(); ++i)
-      if (batch.targets[i].token < 0 || batch.targets[i].token >= c.vocab_size)
-        throw ArgumentError("targets", i,
-                            std::to_string(batch.targets[i].token) + " is not in a vocabulary of " +
-                                std::to_string(c.vocab_size));
+      require_token("targets", i, batch.targets[i].token);
+    for (std::size_t i = 0; i < batch.read_tokens.size(); ++i)
+      require_token("read_tokens", i, batch.read_tokens[i]);
     if (longest > c.max_position_embeddings)
       throw ArgumentError("batch", "a sequence of " + std::to_string(longest) +
                                        " tokens does not fit the model's " +
@@ -204,23 +216,87 @@ class Llama {
                                            "; run the reference model on the same batch first");
   }
 
+  void embed(std::span<const std::int32_t> tokens) {
+    const auto width = static_cast<std::size_t>(weights_.config.hidden_size);
+    const MatrixView<T> embedded = state_.input(0);
+    for (std::size_t r = 0; r < tokens.size(); ++r)
+      std::copy_n(
+          weights_.data.data() + weights_.layout.embedding + static_cast<std::size_t>(tokens[r]) * width,
+          width, embedded.row(static_cast<std::ptrdiff_t>(r)));
+  }
+
+  // Keys and values (K, d_kv each) of a layer's read prompts.
+  [[nodiscard]] kernels::KeyValues<T> read_of(std::size_t layer) const noexcept {
+    const LlamaConfig& c = weights_.config;
+    const std::ptrdiff_t width = 2 * std::ptrdiff_t(c.kv_width());
+    const T* data = read_.data() + layer * static_cast<std::size_t>(read_rows_ * width);
+    return {{data, read_rows_, c.kv_width(), width}, {data + c.kv_width(), read_rows_, c.kv_width(), width}};
+  }
+
+  // Prompts in pieces, each through all layers: beside keys and values the memory is one piece's, of one
+  // layer.
+  void read_prompts(const PackedSequences& batch) {
+    const LlamaConfig& c = weights_.config;
+    read_rows_ = static_cast<std::ptrdiff_t>(batch.read_tokens.size());
+    const std::size_t width = 2 * static_cast<std::size_t>(c.kv_width());
+    kernels::resize_discarding(read_, layers_.size() * batch.read_tokens.size() * width);
+    std::int32_t begin = 0;
+    for (const std::int32_t end : batch.read_ends) {
+      for (std::int32_t first = begin; first < end; first += kernels::read_chunk)
+        read_piece(batch.read_tokens, begin, first, std::min(end, first + kernels::read_chunk));
+      begin = end;
+    }
+    work_.forward += read_work_of(batch);
+  }
+
+  // Rows [first, last) of the prompt that begins at `begin`.
+  void read_piece(std::span<const std::int32_t> tokens, std::int32_t begin, std::int32_t first,
+                  std::int32_t last) {
+    const LlamaConfig& c = weights_.config;
+    const std::int32_t rows = last - first;
+    const kernels::AttentionTile tile[] = {{0, rows, begin, last, true, true}};
+    std::vector<std::int32_t> positions(static_cast<std::size_t>(rows));
+    std::iota(positions.begin(), positions.end(), first - begin);
+    state_.prepare(c, rows, KeepActivations::none);
+    embed(tokens.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(rows)));
+    for (std::size_t l = 0; l < layers_.size(); ++l) {
+      const LlamaLayer<T, Product>& layer = layers_[l];
+      const auto a = state_.layer(l);
+      const bool is_last = l + 1 == layers_.size();
+      if (is_last) {
+        layer.project_keys(a, state_.normed, positions, rotary_);
+      } else {
+        layer.project_qkv(a, state_.normed, positions, rotary_);
+      }
+      const std::size_t width = 2 * static_cast<std::size_t>(c.kv_width());
+      T* to =
+          read_.data() + (l * static_cast<std::size_t>(read_rows_) + static_cast<std::size_t>(first)) * width;
+      for (std::int32_t r = 0; r < rows; ++r)
+        std::copy_n(a.qkv.row(r) + c.query_width(), width, to + static_cast<std::size_t>(r) * width);
+      if (is_last) return;
+      const kernels::KeyValues<T> read = read_of(l);
+      kernels::attention_forward<T>(layer.shape(), tile, layer.q_of(a.qkv), read.k, read.v, a.attention,
+                                    a.log_sum_exp, read);
+      layer.project_gate_up(a, state_.normed);
+      layer.project_down(a, state_.hidden, state_.input(l + 1));
+    }
+  }
+
   std::vector<T> run(const PackedSequences& batch, KeepActivations keep,
                      const kernels::RowStatistic<T>& statistic) {
     check(batch);
     check(batch, statistic);
     statistic_ = statistic;
+    if (already_read_ != &batch) read_prompts(batch);
+    already_read_ = nullptr;
     const LlamaConfig& c = weights_.config;
     const auto rows = static_cast<std::int32_t>(batch.tokens.size());
     const auto width = static_cast<std::size_t>(c.hidden_size);
     state_.prepare(c, rows, keep);
-    const MatrixView<T> embedded = state_.input(0);
-    for (std::int32_t r = 0; r < rows; ++r)
-      std::copy_n(weights_.data.data() + weights_.layout.embedding +
-                      static_cast<std::size_t>(batch.tokens[static_cast<std::size_t>(r)]) * width,
-                  width, embedded.row(r));
+    embed(batch.tokens);
     for (std::size_t l = 0; l < layers_.size(); ++l) {
       const auto activations = state_.layer(l);
-      layers_[l].activate(activations, state_, batch.positions, batch.tiles, rotary_);
+      layers_[l].activate(activations, state_, batch.positions, batch.tiles, rotary_, read_of(l));
       layers_[l].project_down(activations, state_.hidden, state_.input(l + 1));
     }
 
@@ -257,6 +333,8 @@ class Llama {
   kernels::RotaryTable<T> rotary_;
   LlamaRunState<T> state_;
   typename LlamaLayer<T, Product>::BackwardWorkspace workspace_;
+  kernels::AlignedVector<T> read_;       // (layers, K, 2 d_kv) keys and values of read prompts
+  std::ptrdiff_t read_rows_ = 0;         // K
   kernels::AlignedVector<T> dstream_;    // (S, C)
   kernels::AlignedVector<T> head_rows_;  // (M, C) normalised rows that are scored
   kernels::AlignedVector<T> dhead_;      // (M, C)
@@ -268,6 +346,7 @@ class Llama {
   std::vector<std::int32_t> head_tokens_;
   WorkCount work_;
   const PackedSequences* kept_ = nullptr;
+  const PackedSequences* already_read_ = nullptr;
 };
 
 }  // namespace solopo

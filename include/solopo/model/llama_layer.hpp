@@ -38,6 +38,19 @@ class LlamaLayer {
     rotate(a.qkv, positions, rotary, T(1));
   }
 
+  // The same for keys and values alone: a.qkv's other columns stay as they are.
+  void project_keys(const Activations& a, MatrixView<T> normed, std::span<const std::int32_t> positions,
+                    const kernels::RotaryTable<T>& rotary) const {
+    norm(a.input, offsets_.input_norm, normed);
+    const std::ptrdiff_t q = config_.query_width();
+    const MatrixView<T> kv{a.qkv.data + q, a.qkv.rows, a.qkv.columns - q, a.qkv.stride};
+    kernels::project<Product>(
+        MatrixView<const T>(normed),
+        dense(weights_ + offsets_.qkv + q * config_.hidden_size, kv.columns, normed.columns), T(0), kv);
+    if (config_.attention_bias) add_bias(kv, offsets_.qkv_bias + static_cast<std::size_t>(q));
+    rotate_heads(kv, config_.num_key_value_heads, positions, rotary, T(1));
+  }
+
   // From a.input and a.attention to a.middle and a.gate_up; `normed` (S, C) is workspace.
   void project_gate_up(const Activations& a, MatrixView<T> normed) const {
     copy(a.input, a.middle);
@@ -56,12 +69,14 @@ class LlamaLayer {
     linear(hidden, offsets_.down, output, T(1));
   }
 
-  // Everything the backward reads, for one batch that attends to itself: from a.input to a.gate_up.
+  // Everything the backward reads, for one batch that attends to itself and to what was read before: from
+  // a.input to a.gate_up.
   void activate(const Activations& a, LlamaRunState<T>& state, std::span<const std::int32_t> positions,
-                std::span<const kernels::AttentionTile> tiles, const kernels::RotaryTable<T>& rotary) const {
+                std::span<const kernels::AttentionTile> tiles, const kernels::RotaryTable<T>& rotary,
+                const kernels::KeyValues<T>& read) const {
     project_qkv(a, state.normed, positions, rotary);
     kernels::attention_forward<T>(shape(), tiles, q_of(a.qkv), k_of(a.qkv), v_of(a.qkv), a.attention,
-                                  a.log_sum_exp);
+                                  a.log_sum_exp, read);
     project_gate_up(a, state.normed);
   }
 
@@ -93,7 +108,8 @@ class LlamaLayer {
   // dstream (S, C) holds dL/d output and becomes dL/d input; weights' gradients are added into `gradients`.
   void backward(const Activations& a, LlamaRunState<T>& state, BackwardWorkspace& w,
                 std::span<const std::int32_t> positions, std::span<const kernels::AttentionTile> tiles,
-                const kernels::RotaryTable<T>& rotary, MatrixView<T> dstream, T* gradients) const {
+                const kernels::RotaryTable<T>& rotary, const kernels::KeyValues<T>& read,
+                MatrixView<T> dstream, T* gradients) const {
     const int f = config_.intermediate_size;
     // MLP. dgate_up is written over nothing the forward kept; normed and hidden are computed again.
     linear_input_gradient(dstream, offsets_.down, w.dhidden);
@@ -113,7 +129,7 @@ class LlamaLayer {
     fill_zero(w.dqkv);
     kernels::attention_backward<T>(shape(), tiles, q_of(a.qkv), k_of(a.qkv), v_of(a.qkv), a.attention,
                                    a.log_sum_exp, w.dattention, q_part(w.dqkv), k_part(w.dqkv),
-                                   v_part(w.dqkv));
+                                   v_part(w.dqkv), read);
     rotate(w.dqkv, positions, rotary, T(-1));
     norm(a.input, offsets_.input_norm, state.normed);
     linear_weight_gradient(w.dqkv, state.normed, gradients + offsets_.qkv);
@@ -176,12 +192,15 @@ class LlamaLayer {
   void linear(MatrixView<T> x, std::size_t weight, MatrixView<T> y, T keep) const {
     kernels::project<Product>(MatrixView<const T>(x), dense(weights_ + weight, y.columns, x.columns), keep,
                               y);
-    if (weight == offsets_.qkv && config_.attention_bias)
-      each_row(y.rows, [&](std::ptrdiff_t i) {
-        T* row = y.row(i);
-        const T* bias = weights_ + offsets_.qkv_bias;
-        team_.each(static_cast<int>(y.columns), [&](int j) { row[j] += bias[j]; });
-      });
+    if (weight == offsets_.qkv && config_.attention_bias) add_bias(y, offsets_.qkv_bias);
+  }
+
+  void add_bias(MatrixView<T> y, std::size_t bias) const {
+    each_row(y.rows, [&](std::ptrdiff_t i) {
+      T* row = y.row(i);
+      const T* b = weights_ + bias;
+      team_.each(static_cast<int>(y.columns), [&](int j) { row[j] += b[j]; });
+    });
   }
 
   // dx (S, in) = dy (S, out) W
@@ -198,11 +217,18 @@ class LlamaLayer {
 
   void rotate(MatrixView<T> qkv, std::span<const std::int32_t> positions,
               const kernels::RotaryTable<T>& rotary, T direction) const {
-    const int heads = config_.num_attention_heads + config_.num_key_value_heads, d = config_.head_dim;
-    each_row(qkv.rows, [&](std::ptrdiff_t i) {
+    rotate_heads(qkv, config_.num_attention_heads + config_.num_key_value_heads, positions, rotary,
+                 direction);
+  }
+
+  // The first `heads` heads of each row.
+  void rotate_heads(MatrixView<T> rows, int heads, std::span<const std::int32_t> positions,
+                    const kernels::RotaryTable<T>& rotary, T direction) const {
+    const int d = config_.head_dim;
+    each_row(rows.rows, [&](std::ptrdiff_t i) {
       const std::int32_t p = positions[static_cast<std::size_t>(i)];
       for (int h = 0; h < heads; ++h)
-        kernels::rotary_head(team_, qkv.row(i) + std::ptrdiff_t(h) * d, rotary.cos(p), rotary.sin(p), d,
+        kernels::rotary_head(team_, rows.row(i) + std::ptrdiff_t(h) * d, rotary.cos(p), rotary.sin(p), d,
                              direction);
     });
   }

@@ -6,6 +6,7 @@
 #include "solopo/cost/flops.hpp"
 #include "solopo/cost/memory.hpp"
 #include "solopo/cost/model_shape.hpp"
+#include "solopo/cost/scheme.hpp"
 #include "solopo/kernels/lm_head.hpp"
 #include "solopo/model/llama_config.hpp"
 
@@ -33,6 +34,13 @@ namespace solopo {
 [[nodiscard]] constexpr cost::MemoryOptions llama_memory(bool recompute) noexcept {
   return {.kept = recompute ? cost::Kept::layer_inputs : cost::Kept::everything,
           .head_tile_rows = kernels::head_chunk};
+}
+
+// What Llama computes of a record in one pass: of read prompts the last layer stops at keys and values.
+[[nodiscard]] constexpr cost::RecordWork llama_work(cost::RecordWork work) noexcept {
+  work.read.last_layer_skipped_tokens = work.read.tokens;
+  work.read.last_layer_skipped_pairs = work.read.pairs;
+  return work;
 }
 
 }  // namespace solopo

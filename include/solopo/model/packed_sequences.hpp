@@ -21,6 +21,9 @@ struct PackedSequences {
   std::vector<kernels::AttentionTile> tiles;
   std::vector<HeadTarget> targets;  // by response, then by position
   std::int32_t responses = 0;
+  // Prompts that are read first, without a gradient, end to end: the rest sees their keys and values.
+  std::vector<std::int32_t> read_tokens;  // (K)
+  std::vector<std::int32_t> read_ends;    // (prompts), one past each prompt's last row
 
   // Appends [prompt | response] on its own; returns the response's index.
   // Throws ArgumentError when the prompt or the response is empty.
@@ -34,29 +37,14 @@ struct PackedSequences {
   // response is empty.
   std::vector<std::int32_t> append_shared(std::span<const std::int32_t> prompt,
                                           std::span<const std::span<const std::int32_t>> continuations) {
-    if (prompt.empty())
-      throw ArgumentError("prompt", "is empty: the first response token has nothing to follow");
-    const auto begin = static_cast<std::int32_t>(tokens.size());
-    const auto length = static_cast<std::int32_t>(prompt.size());
-    append_rows(prompt, 0);
-    tiles.push_back({begin, begin + length, begin, begin + length, true});
-    std::vector<std::int32_t> indices;
-    for (std::size_t r = 0; r < continuations.size(); ++r) {
-      const std::span<const std::int32_t> response = continuations[r];
-      if (response.empty()) throw ArgumentError("response", r, "is empty: there is no token to score");
-      const auto first = static_cast<std::int32_t>(tokens.size());
-      const auto rows = static_cast<std::int32_t>(response.size()) - 1;
-      append_rows(response.first(response.size() - 1), length);
-      if (rows > 0) {
-        tiles.push_back({first, first + rows, begin, begin + length, false});
-        tiles.push_back({first, first + rows, first, first + rows, true});
-      }
-      for (std::int32_t i = 0; i <= rows; ++i)
-        targets.push_back(
-            {i == 0 ? begin + length - 1 : first + i - 1, response[static_cast<std::size_t>(i)], responses});
-      indices.push_back(responses++);
-    }
-    return indices;
+    return append_after(prompt, continuations, 0);
+  }
+
+  // The same log-probabilities with the prompt read without a gradient, all but its last row, which predicts
+  // every response's first token: the gradient flows through the rows that predict responses only.
+  std::vector<std::int32_t> append_read(std::span<const std::int32_t> prompt,
+                                        std::span<const std::span<const std::int32_t>> continuations) {
+    return append_after(prompt, continuations, prompt.empty() ? 0 : prompt.size() - 1);
   }
 
   // Scores the prompt of a response, from its second token on, as a response of its own and returns its
@@ -68,6 +56,9 @@ struct PackedSequences {
       throw ArgumentError("response",
                           std::to_string(response) + " is not one of " + std::to_string(responses));
     const std::int32_t last = first->row, begin = last - positions[static_cast<std::size_t>(last)];
+    for (const kernels::AttentionTile& tile : tiles)
+      if (tile.read && tile.q_begin <= last && last < tile.q_end)
+        throw ArgumentError("response", "follows a prompt that is read without a gradient: it has no rows");
     if (begin == last) return -1;
     for (std::int32_t row = begin; row < last; ++row)
       targets.push_back({row, tokens[static_cast<std::size_t>(row) + 1], responses});
@@ -88,6 +79,46 @@ struct PackedSequences {
   }
 
  private:
+  // The first `read` tokens of the prompt are read, the others have rows.
+  std::vector<std::int32_t> append_after(std::span<const std::int32_t> prompt,
+                                         std::span<const std::span<const std::int32_t>> continuations,
+                                         std::size_t read) {
+    if (prompt.empty())
+      throw ArgumentError("prompt", "is empty: the first response token has nothing to follow");
+    const auto size = [](const auto& of) { return static_cast<std::int32_t>(of.size()); };
+    const std::int32_t read_begin = size(read_tokens);
+    if (read > 0) {
+      read_tokens.insert(read_tokens.end(), prompt.begin(),
+                         prompt.begin() + static_cast<std::ptrdiff_t>(read));
+      read_ends.push_back(size(read_tokens));
+    }
+    const std::int32_t begin = size(tokens);
+    append_rows(prompt.subspan(read), static_cast<std::int32_t>(read));
+    const std::int32_t end = size(tokens);
+    const auto see_read = [&](std::int32_t q_begin, std::int32_t q_end) {
+      if (read > 0) tiles.push_back({q_begin, q_end, read_begin, read_ends.back(), false, true});
+    };
+    see_read(begin, end);
+    tiles.push_back({begin, end, begin, end, true});
+    std::vector<std::int32_t> indices;
+    for (std::size_t r = 0; r < continuations.size(); ++r) {
+      const std::span<const std::int32_t> response = continuations[r];
+      if (response.empty()) throw ArgumentError("response", r, "is empty: there is no token to score");
+      const std::int32_t first = size(tokens), rows = size(response) - 1;
+      append_rows(response.first(response.size() - 1), size(prompt));
+      if (rows > 0) {
+        see_read(first, first + rows);
+        tiles.push_back({first, first + rows, begin, end, false});
+        tiles.push_back({first, first + rows, first, first + rows, true});
+      }
+      for (std::int32_t i = 0; i <= rows; ++i)
+        targets.push_back(
+            {i == 0 ? end - 1 : first + i - 1, response[static_cast<std::size_t>(i)], responses});
+      indices.push_back(responses++);
+    }
+    return indices;
+  }
+
   void append_rows(std::span<const std::int32_t> ids, std::int32_t position) {
     tokens.insert(tokens.end(), ids.begin(), ids.end());
     for (std::size_t i = 0; i < ids.size(); ++i) positions.push_back(position++);

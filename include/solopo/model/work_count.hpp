@@ -13,11 +13,25 @@
 
 namespace solopo {
 
-// The work of one pass over a batch. Pairs are those the mask lets see each other; see computed_pairs().
+// The work of one pass over a batch's own rows. Pairs are those the mask lets see each other; see
+// computed_pairs().
 [[nodiscard]] inline cost::Work work_of(const PackedSequences& batch) {
   return {.tokens = static_cast<cost::Count>(batch.tokens.size()),
           .pairs = kernels::attention_pairs(batch.tiles),
           .head_rows = static_cast<cost::Count>(batch.targets.size())};
+}
+
+// The work of reading the batch's read prompts: the last layer stops at keys and values.
+[[nodiscard]] inline cost::Work read_work_of(const PackedSequences& batch) {
+  cost::Work work;
+  cost::Count begin = 0;
+  for (const std::int32_t end : batch.read_ends) {
+    const cost::Count rows = end - begin, pairs = cost::triangle(rows);
+    work += {
+        .tokens = rows, .pairs = pairs, .last_layer_skipped_tokens = rows, .last_layer_skipped_pairs = pairs};
+    begin = end;
+  }
+  return work;
 }
 
 // Query-key pairs that attention's products compute over `rows` rows, those included that a causal tile then

@@ -6,13 +6,23 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string_view>
 #include <vector>
 
+#include "solopo/cost/scheme.hpp"
 #include "solopo/model/packed_sequences.hpp"
 #include "solopo/objectives/any_objective.hpp"
 #include "solopo/train/record.hpp"
 
 namespace solopo {
+
+// Through which rows of the long side the gradient flows: all, or those that predict responses, with the
+// prompt's keys and values as constants.
+using cost::LongGradient;
+
+[[nodiscard]] constexpr std::string_view long_gradient_name(LongGradient gradient) noexcept {
+  return gradient == LongGradient::full ? "full" : "response";
+}
 
 struct CollateOptions {
   Needs needs = Needs::none;  // of the objective
@@ -20,6 +30,7 @@ struct CollateOptions {
   ThirdResponse third = ThirdResponse::none;  // of the objective
   Statistic statistic = Statistic::none;      // of the objective
   bool share_prefix = true;                   // chosen and rejected continue one copy of their prompt
+  LongGradient long_gradient = LongGradient::full;
 };
 
 // How the records of an objective are laid out.
@@ -74,10 +85,16 @@ struct Collated {
       roles.push_back(r);
     }
     std::vector<std::int32_t> indices;
-    if (options.share_prefix && responses.size() > 1) {
-      indices = out.sequences.append_shared(prompt, responses);
+    const bool read = group == long_roles && options.long_gradient == LongGradient::response;
+    const auto place = [&](std::span<const Ids> together) {
+      const auto added =
+          read ? out.sequences.append_read(prompt, together) : out.sequences.append_shared(prompt, together);
+      indices.insert(indices.end(), added.begin(), added.end());
+    };
+    if (options.share_prefix && !responses.empty()) {
+      place(responses);
     } else {
-      for (const Ids response : responses) indices.push_back(out.sequences.append(prompt, response));
+      for (const Ids& response : responses) place({&response, 1});
     }
     for (std::size_t i = 0; i < roles.size(); ++i) add(roles[i], indices[i], responses[i].size());
   };

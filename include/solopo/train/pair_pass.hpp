@@ -80,6 +80,10 @@ inline Pair<float> gather(const Collated& batch, const std::vector<float>& logps
   return pair;
 }
 
+inline std::size_t rows_of(const PackedSequences& batch) {
+  return batch.tokens.size() + batch.read_tokens.size();
+}
+
 inline void require_finite(const PairLoss<float>& loss, const PreferenceRecord& record) {
   bool finite = std::isfinite(loss.loss);
   for (const auto derivative : role_of_loss<float>) finite = finite && std::isfinite(loss.*derivative);
@@ -102,7 +106,7 @@ template <PolicyModel Model>
   const std::vector<float> logps =
       model.response_logps(batch.sequences, detail::row_statistic(data, options));
   return {detail::gather(batch, logps, model.statistics(), reference, data.records[index], mean_length),
-          batch.sequences.tokens.size()};
+          detail::rows_of(batch.sequences)};
 }
 
 // Forward and backward: adds to `gradients` `share` times the gradient of the loss that loss_of(pair) gives.
@@ -127,7 +131,7 @@ PairPass backpropagate_pair(Model& model, const TrainData& data, std::size_t ind
     (part.is_statistic ? dlogps : dstatistics)[part.index] += by_statistic;
   }
   model.backward(dlogps, gradients, dstatistics);
-  return {pair, batch.sequences.tokens.size()};
+  return {pair, detail::rows_of(batch.sequences)};
 }
 
 }  // namespace solopo

@@ -45,7 +45,9 @@ struct TrainerOptions {
   std::uint64_t seed = 0;
   TrainContext context = TrainContext::short_prompt;
   bool share_prefix = true;
-  ReferenceUpdate reference_update;  // of the records' live reference
+  LongGradient long_gradient = LongGradient::full;
+  std::int64_t full_gradient_every = 0;  // steps: under a response-only gradient each n-th is full, 0: none
+  ReferenceUpdate reference_update;      // of the records' live reference
 
   std::int64_t eval_every = 0;  // steps, 0: never
   std::int64_t save_every = 0;  // steps, 0: only when stopped and at the end
@@ -88,6 +90,11 @@ class Trainer {
     state_.objective = objective_.initial_state();
     if (options_.batch_size == 0) throw ArgumentError("batch_size", "must be 1 or more");
     if (options_.length.steps <= 0) throw ArgumentError("steps", "must be 1 or more");
+    collate_.long_gradient = options_.long_gradient;
+    if (options_.long_gradient == LongGradient::response && !has_any(objective_.needs(), long_roles))
+      throw ArgumentError("long_gradient", "response needs an objective with a long side, which " +
+                                               objective_.name() + " has not; solopo:NAME has one");
+    if (options_.full_gradient_every < 0) throw ArgumentError("full_gradient_every", "must be 0 or more");
     if (!(options_.clip >= 0)) throw ArgumentError("clip", "must be 0 or more");
     check_reference_update(options_.reference_update);
     if (options_.reference_update.every > 0 && !(data_.live && needs_reference(objective_.needs()))) {
@@ -143,6 +150,8 @@ class Trainer {
     RunIdentity out = {{"objective", objective_.name()},
                        {"context", std::string(train_context_name(o.context))},
                        {"share_prefix", o.share_prefix ? "true" : "false"},
+                       {"long_gradient", std::string(long_gradient_name(o.long_gradient))},
+                       {"full_gradient_every", std::to_string(o.full_gradient_every)},
                        {"ref_model_sync_steps", std::to_string(o.reference_update.every)},
                        {"ref_model_mixup_alpha", number(o.reference_update.mixup)},
                        {"data", records_digest(data_.records)},
@@ -203,6 +212,14 @@ class Trainer {
     return data_.live->parameters();
   }
 
+  // How the records of the next step are laid out.
+  [[nodiscard]] CollateOptions layout() const {
+    CollateOptions out = collate_;
+    const std::int64_t every = options_.full_gradient_every;
+    if (every > 0 && (state_.step + 1) % every == 0) out.long_gradient = LongGradient::full;
+    return out;
+  }
+
   // Forward and backward over a batch, then the update.
   Metrics step() {
     const auto begin = Clock::now();
@@ -217,7 +234,7 @@ class Trainer {
     BatchPass pass;
     NamedState objective_state = state_.objective;
     try {
-      pass = accumulate_batch(model_, objective_, objective_state, data_, batch, collate_, gradients_,
+      pass = accumulate_batch(model_, objective_, objective_state, data_, batch, layout(), gradients_,
                               [&](std::size_t i) { observer_.on_record(i + 1, count); });
     } catch (const NonFiniteError& error) {
       fail(error.what(), batch, {});
