@@ -227,6 +227,7 @@ class Llama {
 
   // Keys and values (K, d_kv each) of a layer's read prompts.
   [[nodiscard]] kernels::KeyValues<T> read_of(std::size_t layer) const noexcept {
+    if (read_rows_ == 0) return {};
     const LlamaConfig& c = weights_.config;
     const std::ptrdiff_t width = 2 * std::ptrdiff_t(c.kv_width());
     const T* data = read_.data() + layer * static_cast<std::size_t>(read_rows_ * width);
