@@ -46,13 +46,23 @@ cost::MemoryBytes memory_of(const PackedSequences& batch, const cost::ModelShape
 struct Ways {
   bool recompute = false, share_prefix = true;
   LongGradient long_gradient = LongGradient::full;
-  friend bool operator==(const Ways&, const Ways&) = default;
 };
 
 Ways ways_of(const TrainCommandOptions& options, const TrainPlan& plan) {
   const TrainerOptions& t = plan.trainer;
   return {options.recompute, t.share_prefix,
           t.full_gradient_every > 0 ? LongGradient::full : t.long_gradient};
+}
+
+// The options that lead from one to the other.
+std::string difference(const Ways& from, const Ways& to, const TrainPlan& plan) {
+  std::vector<const char*> options;
+  if (from.recompute != to.recompute) options.push_back("--recompute");
+  if (from.share_prefix != to.share_prefix) options.push_back("--share-prefix");
+  if (from.long_gradient != to.long_gradient)
+    options.push_back(plan.trainer.full_gradient_every > 0 ? "--full-gradient-every 0"
+                                                           : "--long-gradient response");
+  return fmt::format("{}", fmt::join(options, " with "));
 }
 
 // The most any record's pass holds, weights and optimiser included; `tokens` above 0 shortens the records.
@@ -282,24 +292,17 @@ void require_memory(const TrainCommandOptions& options, const TrainPlan& plan, c
     throw Error(message + "; no option makes room for this model's weights, a smaller model would fit");
   // From what changes nothing but time, over what changes the gradient, to what changes the data.
   const Ways now = ways_of(options, plan);
-  const auto response = LongGradient::response;
-  struct Choice {
-    Ways ways;
-    const char* words;
-  };
-  std::vector<Choice> choices = {{{now.recompute, true, now.long_gradient}, "--share-prefix"},
-                                 {{true, now.share_prefix, now.long_gradient}, "--recompute"},
-                                 {{true, true, now.long_gradient}, "--recompute with --share-prefix"}};
-  if (plan.entry->needs_long_prompt) {
-    choices.push_back({{now.recompute, true, response}, "--long-gradient response"});
-    choices.push_back({{true, true, response}, "--long-gradient response with --recompute"});
-  }
-  for (const Choice& choice : choices) {
-    if (choice.ways == now) continue;
-    const cost::Count needed = cost::sum(peak_memory(plan, choice.ways).total(), cost.program);
-    if (needed > limit) continue;
-    throw Error(message + fmt::format("; {} would fit, with {}", choice.words, in_bytes(needed)));
-  }
+  std::vector<LongGradient> gradients = {now.long_gradient};
+  if (plan.entry->needs_long_prompt) gradients.push_back(LongGradient::response);
+  for (const LongGradient gradient : gradients)
+    for (const bool recompute : {now.recompute, true})
+      for (const bool share : {now.share_prefix, true}) {
+        const Ways ways{recompute, share, gradient};
+        const cost::Count needed = cost::sum(peak_memory(plan, ways).total(), cost.program);
+        if (needed > limit) continue;
+        throw Error(message +
+                    fmt::format("; {} would fit, with {}", difference(now, ways, plan), in_bytes(needed)));
+      }
   const std::size_t length = fitting_length(plan, {true, true, now.long_gradient}, room);
   if (length == 0) throw Error(message + "; no length of records would fit, a smaller model might");
   throw Error(

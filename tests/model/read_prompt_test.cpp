@@ -145,7 +145,10 @@ TEST_CASE("What was read for one pass is not taken for the next") {
   const PackedSequences batch = Example().batch(true);
   Llama<float> model(weights);
   const auto before = model.response_logps(batch);
-  model.read(batch);
+  model.forward(batch);
+  model.read(batch);  // in the memory of that forward
+  std::vector<float> gradients(weights.layout.size());
+  CHECK_THROWS_WITH(model.backward(before, gradients), Contains("no forward() went before"));
   for (float& w : weights.data) w *= 1.5f;
   CHECK(model.response_logps(batch) != Llama<float>(weights).response_logps(batch));
   CHECK(model.response_logps(batch) == Llama<float>(weights).response_logps(batch));

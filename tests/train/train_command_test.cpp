@@ -269,7 +269,17 @@ TEST_CASE("A run that cannot fit into memory is refused before it begins, with w
   semi.trainer.long_gradient = LongGradient::response;
   const cost::Count least = train_cost(shorter, semi).memory.total();
   REQUIRE(least < less);
-  CHECK_THAT(refusal(job.options, least), Catch::Contains("--long-gradient response with --recompute would"));
+  // What it names is all that it changes.
+  TrainCommandOptions apart = job.options;
+  apart.share_prefix = false;
+  const TrainPlan unshared = make_train_plan(apart);
+  CHECK_THAT(refusal_of(unshared, apart, all), Catch::Contains("; --share-prefix would fit"));
+  CHECK_THAT(refusal_of(unshared, apart, least),
+             Catch::Contains("; --recompute with --share-prefix with --long-gradient response would fit"));
+  TrainPlan mixed = semi;
+  mixed.trainer.full_gradient_every = 4;
+  CHECK_THAT(refusal_of(mixed, shorter, least), Catch::Contains("; --full-gradient-every 0 would fit"));
+  CHECK_THAT(refusal(job.options, least), Catch::Contains("--recompute with --long-gradient response would"));
   CHECK_THAT(refusal(job.options, least - 1), Catch::Contains("--max-length"));
   const cost::Count state = train_cost(job.options, plan).memory.model_state();
   CHECK_THAT(refusal(job.options, state), Catch::Contains("a smaller model"));

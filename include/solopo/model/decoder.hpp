@@ -242,28 +242,15 @@ class Decoder {
            const std::vector<std::int32_t>& rows_of_cache, std::span<const kernels::AttentionTile> tiles) {
     const LlamaConfig& c = weights_.config;
     const auto n = static_cast<std::int32_t>(tokens.size());
-    const auto width = static_cast<std::size_t>(c.hidden_size);
+    const std::ptrdiff_t width = 2 * std::ptrdiff_t(c.kv_width());
     state_.prepare(c, n, KeepActivations::none);
-    for (std::int32_t i = 0; i < n; ++i)
-      std::copy_n(weights_.data.data() + weights_.layout.embedding +
-                      static_cast<std::size_t>(tokens[static_cast<std::size_t>(i)]) * width,
-                  width, state_.input(0).row(i));
+    embed(weights_, tokens, state_.input(0));
     for (std::size_t l = 0; l < layers_.size(); ++l) {
-      const Layer& layer = layers_[l];
       const auto a = state_.layer(l);
-      layer.project_qkv(a, state_.normed, at, rotary_);
-      const auto cached =
-          dense(cache_[l].data(), static_cast<std::ptrdiff_t>(cache_[l].size()) / (2 * c.kv_width()),
-                2 * c.kv_width());
-      for (std::int32_t i = 0; i < n; ++i)
-        std::copy_n(a.qkv.row(i) + c.query_width(), 2 * c.kv_width(),
-                    cached.row(rows_of_cache[static_cast<std::size_t>(i)]));
-      const MatrixView<const float> k{cached.data, cached.rows, c.kv_width(), cached.stride},
-          v{cached.data + c.kv_width(), cached.rows, c.kv_width(), cached.stride};
-      kernels::attention_forward<float>(layer.shape(), tiles, layer.q_of(a.qkv), k, v, a.attention,
-                                        a.log_sum_exp);
-      layer.project_gate_up(a, state_.normed);
-      layer.project_down(a, state_.hidden, state_.input(l + 1));
+      const auto cache =
+          dense(cache_[l].data(), static_cast<std::ptrdiff_t>(cache_[l].size()) / width, width);
+      layers_[l].activate_cached(a, state_, at, tiles, rotary_, cache, rows_of_cache);
+      layers_[l].project_down(a, state_.hidden, state_.input(l + 1));
     }
   }
 

@@ -60,6 +60,7 @@ class Llama {
   // this batch takes these keys and values, also where the weights have changed since.
   void read(const PackedSequences& batch) {
     check(batch);
+    kept_ = nullptr;
     read_prompts(batch);
     already_read_ = &batch;
   }
@@ -216,22 +217,14 @@ class Llama {
                                            "; run the reference model on the same batch first");
   }
 
-  void embed(std::span<const std::int32_t> tokens) {
-    const auto width = static_cast<std::size_t>(weights_.config.hidden_size);
-    const MatrixView<T> embedded = state_.input(0);
-    for (std::size_t r = 0; r < tokens.size(); ++r)
-      std::copy_n(
-          weights_.data.data() + weights_.layout.embedding + static_cast<std::size_t>(tokens[r]) * width,
-          width, embedded.row(static_cast<std::ptrdiff_t>(r)));
+  // Keys and values (K, 2 d_kv) of a layer's read prompts.
+  [[nodiscard]] MatrixView<T> read_cache(std::size_t layer) noexcept {
+    const std::ptrdiff_t width = 2 * std::ptrdiff_t(weights_.config.kv_width());
+    return dense(read_.data() + layer * static_cast<std::size_t>(read_rows_ * width), read_rows_, width);
   }
-
-  // Keys and values (K, d_kv each) of a layer's read prompts.
-  [[nodiscard]] kernels::KeyValues<T> read_of(std::size_t layer) const noexcept {
+  [[nodiscard]] kernels::KeyValues<T> read_of(std::size_t layer) noexcept {
     if (read_rows_ == 0) return {};
-    const LlamaConfig& c = weights_.config;
-    const std::ptrdiff_t width = 2 * std::ptrdiff_t(c.kv_width());
-    const T* data = read_.data() + layer * static_cast<std::size_t>(read_rows_ * width);
-    return {{data, read_rows_, c.kv_width(), width}, {data + c.kv_width(), read_rows_, c.kv_width(), width}};
+    return layers_[layer].keys_of(read_cache(layer));
   }
 
   // Prompts in pieces, each through all layers: beside keys and values the memory is one piece's, of one
@@ -253,34 +246,23 @@ class Llama {
   // Rows [first, last) of the prompt that begins at `begin`.
   void read_piece(std::span<const std::int32_t> tokens, std::int32_t begin, std::int32_t first,
                   std::int32_t last) {
-    const LlamaConfig& c = weights_.config;
     const std::int32_t rows = last - first;
-    const kernels::AttentionTile tile[] = {{0, rows, begin, last, true, true}};
-    std::vector<std::int32_t> positions(static_cast<std::size_t>(rows));
+    const kernels::AttentionTile tile[] = {{0, rows, begin, last, true}};
+    std::vector<std::int32_t> positions(static_cast<std::size_t>(rows)), places(positions.size());
     std::iota(positions.begin(), positions.end(), first - begin);
-    state_.prepare(c, rows, KeepActivations::none);
-    embed(tokens.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(rows)));
-    for (std::size_t l = 0; l < layers_.size(); ++l) {
-      const LlamaLayer<T, Product>& layer = layers_[l];
+    std::iota(places.begin(), places.end(), first);
+    state_.prepare(weights_.config, rows, KeepActivations::none);
+    embed(weights_, tokens.subspan(static_cast<std::size_t>(first), positions.size()), state_.input(0));
+    for (std::size_t l = 0; l + 1 < layers_.size(); ++l) {
       const auto a = state_.layer(l);
-      const bool is_last = l + 1 == layers_.size();
-      if (is_last) {
-        layer.project_keys(a, state_.normed, positions, rotary_);
-      } else {
-        layer.project_qkv(a, state_.normed, positions, rotary_);
-      }
-      const std::size_t width = 2 * static_cast<std::size_t>(c.kv_width());
-      T* to =
-          read_.data() + (l * static_cast<std::size_t>(read_rows_) + static_cast<std::size_t>(first)) * width;
-      for (std::int32_t r = 0; r < rows; ++r)
-        std::copy_n(a.qkv.row(r) + c.query_width(), width, to + static_cast<std::size_t>(r) * width);
-      if (is_last) return;
-      const kernels::KeyValues<T> read = read_of(l);
-      kernels::attention_forward<T>(layer.shape(), tile, layer.q_of(a.qkv), read.k, read.v, a.attention,
-                                    a.log_sum_exp, read);
-      layer.project_gate_up(a, state_.normed);
-      layer.project_down(a, state_.hidden, state_.input(l + 1));
+      layers_[l].activate_cached(a, state_, positions, tile, rotary_, read_cache(l), places);
+      layers_[l].project_down(a, state_.hidden, state_.input(l + 1));
     }
+    // Nothing reads the last layer's output.
+    const std::size_t last_layer = layers_.size() - 1;
+    const auto a = state_.layer(last_layer);
+    layers_[last_layer].project_keys(a, state_.normed, positions, rotary_);
+    layers_[last_layer].store_keys(a, read_cache(last_layer), places);
   }
 
   std::vector<T> run(const PackedSequences& batch, KeepActivations keep,
@@ -294,7 +276,7 @@ class Llama {
     const auto rows = static_cast<std::int32_t>(batch.tokens.size());
     const auto width = static_cast<std::size_t>(c.hidden_size);
     state_.prepare(c, rows, keep);
-    embed(batch.tokens);
+    embed(weights_, batch.tokens, state_.input(0));
     for (std::size_t l = 0; l < layers_.size(); ++l) {
       const auto activations = state_.layer(l);
       layers_[l].activate(activations, state_, batch.positions, batch.tiles, rotary_, read_of(l));

@@ -4,6 +4,7 @@
 //   output = middle + (silu(gate) * up) Wd^T
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -78,6 +79,32 @@ class LlamaLayer {
     kernels::attention_forward<T>(shape(), tiles, q_of(a.qkv), k_of(a.qkv), v_of(a.qkv), a.attention,
                                   a.log_sum_exp, read);
     project_gate_up(a, state.normed);
+  }
+
+  // The same for rows that attend to a cache (K, 2 d_kv) of keys and values; theirs are put into its rows
+  // `places` first.
+  void activate_cached(const Activations& a, LlamaRunState<T>& state, std::span<const std::int32_t> positions,
+                       std::span<const kernels::AttentionTile> tiles, const kernels::RotaryTable<T>& rotary,
+                       MatrixView<T> cache, std::span<const std::int32_t> places) const {
+    project_qkv(a, state.normed, positions, rotary);
+    store_keys(a, cache, places);
+    const kernels::KeyValues<T> cached = keys_of(cache);
+    kernels::attention_forward<T>(shape(), tiles, q_of(a.qkv), cached.k, cached.v, a.attention,
+                                  a.log_sum_exp);
+    project_gate_up(a, state.normed);
+  }
+
+  // The keys and values of a.qkv into the rows `places` of a cache (K, 2 d_kv).
+  void store_keys(const Activations& a, MatrixView<T> cache, std::span<const std::int32_t> places) const {
+    for (std::size_t i = 0; i < places.size(); ++i)
+      std::copy_n(a.qkv.row(static_cast<std::ptrdiff_t>(i)) + config_.query_width(), cache.columns,
+                  cache.row(places[i]));
+  }
+
+  [[nodiscard]] kernels::KeyValues<T> keys_of(MatrixView<const T> cache) const noexcept {
+    const std::ptrdiff_t width = config_.kv_width();
+    return {{cache.data, cache.rows, width, cache.stride},
+            {cache.data + width, cache.rows, width, cache.stride}};
   }
 
   // Workspace of the backward, shared by all layers.

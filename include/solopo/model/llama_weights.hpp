@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "solopo/core/error.hpp"
+#include "solopo/core/view.hpp"
 #include "solopo/kernels/aligned_vector.hpp"
 #include "solopo/model/llama_config.hpp"
 
@@ -117,5 +118,15 @@ struct LlamaWeights {
     return {data.data() + s.offset, s.size};
   }
 };
+
+// The embeddings of tokens that are in the vocabulary, a row each.
+template <class T>
+void embed(const LlamaWeights<T>& weights, std::span<const std::int32_t> tokens, MatrixView<T> rows) {
+  const auto width = static_cast<std::size_t>(weights.config.hidden_size);
+  const T* table = weights.data.data() + weights.layout.embedding;
+  for (std::size_t i = 0; i < tokens.size(); ++i)
+    std::copy_n(table + static_cast<std::size_t>(tokens[i]) * width, width,
+                rows.row(static_cast<std::ptrdiff_t>(i)));
+}
 
 }  // namespace solopo

@@ -7,6 +7,7 @@
 #include "solopo/cost/memory.hpp"
 #include "solopo/cost/model_shape.hpp"
 #include "solopo/cost/scheme.hpp"
+#include "solopo/kernels/attention.hpp"
 #include "solopo/kernels/lm_head.hpp"
 #include "solopo/model/llama_config.hpp"
 
@@ -33,7 +34,8 @@ namespace solopo {
 
 [[nodiscard]] constexpr cost::MemoryOptions llama_memory(bool recompute) noexcept {
   return {.kept = recompute ? cost::Kept::layer_inputs : cost::Kept::everything,
-          .head_tile_rows = kernels::head_chunk};
+          .head_tile_rows = kernels::head_chunk,
+          .read_rows_at_once = kernels::read_chunk};
 }
 
 // What Llama computes of a record in one pass: of read prompts the last layer stops at keys and values.

@@ -36,12 +36,14 @@ struct CollateOptions {
 // How the records of an objective are laid out.
 [[nodiscard]] inline CollateOptions collate_options(const AnyObjective& objective,
                                                     TrainContext context = TrainContext::short_prompt,
-                                                    bool share_prefix = true) {
+                                                    bool share_prefix = true,
+                                                    LongGradient long_gradient = LongGradient::full) {
   return {.needs = objective.needs(),
           .context = context,
           .third = objective.third(),
           .statistic = objective.statistic(),
-          .share_prefix = share_prefix};
+          .share_prefix = share_prefix,
+          .long_gradient = long_gradient};
 }
 
 // A log-probability of the model that is the whole or a part of a role's response.

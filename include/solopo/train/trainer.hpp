@@ -83,14 +83,14 @@ class Trainer {
         eval_(eval),
         options_(std::move(options)),
         observer_(observer),
-        collate_(collate_options(objective_, options_.context, options_.share_prefix)),
+        collate_(
+            collate_options(objective_, options_.context, options_.share_prefix, options_.long_gradient)),
         order_(options_.seed, data.records.size()),
         optimizer_(parameters.slots, parameters.values.size(), options_.adamw),
         gradients_(parameters.values.size()) {
     state_.objective = objective_.initial_state();
     if (options_.batch_size == 0) throw ArgumentError("batch_size", "must be 1 or more");
     if (options_.length.steps <= 0) throw ArgumentError("steps", "must be 1 or more");
-    collate_.long_gradient = options_.long_gradient;
     if (options_.long_gradient == LongGradient::response && !has_any(objective_.needs(), long_roles))
       throw ArgumentError("long_gradient", "response needs an objective with a long side, which " +
                                                objective_.name() + " has not; solopo:NAME has one");
