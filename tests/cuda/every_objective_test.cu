@@ -127,7 +127,11 @@ void check_faults() {
 
 }  // namespace
 
-int main() {
+int main(int argc, char** argv) {
+  if (argc > 1 && std::string(argv[1]) == "--version") {
+    std::puts("solopo " SOLOPO_VERSION);
+    return 0;
+  }
   const bool device = cuda::device_count() > 0;
   const ArraysOfPairs<float> floats(random_pairs(300));
   const ArraysOfPairs<double> doubles(random_pairs(300));

@@ -1,4 +1,5 @@
 #include "solopo/model/work_count.hpp"
+#include "solopo/model/computed_pairs.hpp"
 
 #include <atomic>
 #include <span>

@@ -1,6 +1,7 @@
 // A pointer and extents: what every backend can turn its own arrays into, and kernels take.
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 
 #include "solopo/core/config.hpp"
@@ -18,7 +19,11 @@ struct MatrixView {
     return data[i * stride + j];
   }
   // A mutable view reads as a constant one.
-  SOLOPO_HD constexpr operator MatrixView<const T>() const noexcept { return {data, rows, columns, stride}; }
+  template <class U>
+  requires(std::same_as<U, const T> && !std::same_as<U, T>) SOLOPO_HD constexpr operator MatrixView<U>()
+      const noexcept {
+    return {data, rows, columns, stride};
+  }
 };
 
 // A dense matrix: rows follow each other without a gap.

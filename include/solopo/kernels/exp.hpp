@@ -1,7 +1,6 @@
 // exp(x) that compilers vectorise: std::exp costs more than a whole attention head.
 #pragma once
 
-#include <bit>
 #include <cmath>
 #include <cstdint>
 
@@ -25,8 +24,9 @@ SOLOPO_HD inline float fast_exp(float x) noexcept {
   p = p * r + 1.6666665459e-1f;
   p = p * r + 5.0000001201e-1f;
   p = p * r * r + r + 1.0f;
-  const auto exponent = static_cast<std::uint32_t>(std::bit_cast<std::int32_t>(shifted)) << 23;
-  return p * std::bit_cast<float>(exponent + 0x3f800000u);
+  // (std::bit_cast is no device function.)
+  const auto exponent = __builtin_bit_cast(std::uint32_t, shifted) << 23;
+  return p * __builtin_bit_cast(float, exponent + 0x3f800000u);
 }
 
 // double: the standard library's.

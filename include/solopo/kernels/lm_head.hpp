@@ -106,12 +106,12 @@ void lm_head_backward(MatrixView<const T> hidden, MatrixView<const T> weight,
       [&](std::size_t row, T* z, const T* q) {
         if (q) {
           divergence_gradient_row(team, q, log_sum_exp_row(team, q, n_vocab), z, log_sum_exp[row], n_vocab,
-                                  targets[row], dlogps[row], dstatistics[row]);
+                                  targets[row], dlogps[row], dstatistics[row], z);
         } else if (statistic.kind == Statistic::collision_logp) {
           collision_gradient_row(team, z, log_sum_exp[row], n_vocab, targets[row], dlogps[row],
-                                 statistics[row], dstatistics[row]);
+                                 statistics[row], dstatistics[row], z);
         } else {
-          log_softmax_gradient_row(team, z, n_vocab, log_sum_exp[row], targets[row], dlogps[row]);
+          log_softmax_gradient_row(team, z, n_vocab, log_sum_exp[row], targets[row], dlogps[row], z);
         }
       },
       [&](std::ptrdiff_t begin, std::ptrdiff_t n) {

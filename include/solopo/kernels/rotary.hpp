@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "solopo/core/config.hpp"
+#include "solopo/kernels/number.hpp"
 
 namespace solopo::kernels {
 
@@ -44,10 +45,10 @@ class RotaryTable {
 };
 
 // Rotates one head x (d) in place; direction -1 undoes it, which is also the backward of direction +1.
-template <class Team, class T>
-SOLOPO_HD void rotary_head(const Team& team, T* x, const T* cos, const T* sin, int d, T direction) {
+template <class Team, class X, class T>
+SOLOPO_HD void rotary_head(const Team& team, X* x, const T* cos, const T* sin, int d, T direction) {
   const int half = d / 2;
-  T* y = x + half;
+  X* y = x + half;
   team.each(half, [&](int i) {
     const T a = x[i], b = y[i], s = direction * sin[i];
     x[i] = a * cos[i] - b * s;

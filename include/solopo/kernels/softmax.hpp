@@ -30,37 +30,43 @@ SOLOPO_HD T divergence_row(const Team& team, const T* q, T q_log_sum_exp, const 
   });
 }
 
-// In place: z (n) becomes coefficient * (onehot(target) - softmax(z)), the gradient of
-// coefficient * log softmax(z)[target].
-template <class Team, class T>
-SOLOPO_HD void log_softmax_gradient_row(const Team& team, T* z, int n, T log_sum_exp, int target,
-                                        T coefficient) {
-  team.each(n, [&](int i) { z[i] = -coefficient * fast_exp(z[i] - log_sum_exp); });
-  z[target] += coefficient;
+// dz (n) = coefficient * (onehot(target) - softmax(z)), the gradient of coefficient * log softmax(z)[target].
+// dz may be z on a CPU.
+template <class Team, class T, class D>
+SOLOPO_HD void log_softmax_gradient_row(const Team& team, const T* z, int n, T log_sum_exp, int target,
+                                        T coefficient, D* dz) {
+  const T at_target = coefficient * (T(1) - fast_exp(z[target] - log_sum_exp));
+  team.each(n, [&](int i) { dz[i] = -coefficient * fast_exp(z[i] - log_sum_exp); });
+  team.once([&] { dz[target] = at_target; });
 }
 
 // The same plus by_collision times the gradient of collision_logp_row, whose value is `collision_logp`.
-template <class Team, class T>
-SOLOPO_HD void collision_gradient_row(const Team& team, T* z, T log_sum_exp, int n, int target, T coefficient,
-                                      T collision_logp, T by_collision) {
+template <class Team, class T, class D>
+SOLOPO_HD void collision_gradient_row(const Team& team, const T* z, T log_sum_exp, int n, int target,
+                                      T coefficient, T collision_logp, T by_collision, D* dz) {
   const T scale = T(2) * by_collision * std::exp(-collision_logp);
   const T share = coefficient + T(2) * by_collision;
-  team.each(n, [&](int i) {
-    const T p = fast_exp(z[i] - log_sum_exp);
-    z[i] = p * (scale * p - share);
-  });
-  z[target] += coefficient;
+  const auto other = [&](T logit) {
+    const T p = fast_exp(logit - log_sum_exp);
+    return p * (scale * p - share);
+  };
+  const T at_target = coefficient + other(z[target]);
+  team.each(n, [&](int i) { dz[i] = other(z[i]); });
+  team.once([&] { dz[target] = at_target; });
 }
 
 // The same as log_softmax_gradient_row plus by_divergence times the gradient of divergence_row by z.
-template <class Team, class T>
-SOLOPO_HD void divergence_gradient_row(const Team& team, const T* q, T q_log_sum_exp, T* z, T log_sum_exp,
-                                       int n, int target, T coefficient, T by_divergence) {
+template <class Team, class T, class D>
+SOLOPO_HD void divergence_gradient_row(const Team& team, const T* q, T q_log_sum_exp, const T* z,
+                                       T log_sum_exp, int n, int target, T coefficient, T by_divergence,
+                                       D* dz) {
   const T share = by_divergence - coefficient;
-  team.each(n, [&](int i) {
-    z[i] = share * fast_exp(z[i] - log_sum_exp) - by_divergence * fast_exp(q[i] - q_log_sum_exp);
-  });
-  z[target] += coefficient;
+  const auto other = [&](int i) {
+    return share * fast_exp(z[i] - log_sum_exp) - by_divergence * fast_exp(q[i] - q_log_sum_exp);
+  };
+  const T at_target = coefficient + other(target);
+  team.each(n, [&](int i) { dz[i] = other(i); });
+  team.once([&] { dz[target] = at_target; });
 }
 
 }  // namespace solopo::kernels

@@ -3,20 +3,26 @@
 
 #include "solopo/core/config.hpp"
 #include "solopo/kernels/exp.hpp"
+#include "solopo/kernels/number.hpp"
 
 namespace solopo::kernels {
 
 // h (n) from gate g (n) and up u (n).
-template <class Team, class T>
-SOLOPO_HD void swiglu_row(const Team& team, const T* g, const T* u, T* h, int n) {
-  team.each(n, [&](int i) { h[i] = g[i] / (T(1) + fast_exp(-g[i])) * u[i]; });
+template <class Team, class X>
+SOLOPO_HD void swiglu_row(const Team& team, const X* g, const X* u, X* h, int n) {
+  using T = Number<X>;
+  team.each(n, [&](int i) {
+    const T gate = g[i];
+    h[i] = gate / (T(1) + fast_exp(-gate)) * T(u[i]);
+  });
 }
 
 // dg, du (n) from dh (n); h (n) is written again, for the weight's gradient, without keeping it from the
 // forward. dg may be g and du may be u.
-template <class Team, class T>
-SOLOPO_HD void swiglu_row_backward(const Team& team, const T* g, const T* u, const T* dh, T* h, T* dg, T* du,
+template <class Team, class X>
+SOLOPO_HD void swiglu_row_backward(const Team& team, const X* g, const X* u, const X* dh, X* h, X* dg, X* du,
                                    int n) {
+  using T = Number<X>;
   team.each(n, [&](int i) {
     const T gate = g[i], up = u[i], d = dh[i];
     const T sigmoid = T(1) / (T(1) + fast_exp(-gate));

@@ -1,8 +1,8 @@
 // The small team that works on one row. Row rules (rms_norm.hpp, rotary.hpp, swiglu.hpp, softmax.hpp) are
 // written once against it. On the CPU a team is 16 fixed lanes held in plain arrays, which compilers turn
 // into vector instructions of whatever width there is; the order of a sum depends on the lanes, never on that
-// width. On a GPU a team will be the threads of a block: `each` strides over them, `sum` and `max` reduce
-// across them.
+// width. On a GPU a team is the threads of a block (cuda/block_team.hpp): `each` strides over them, `sum` and
+// `max` reduce across them.
 #pragma once
 
 #include "solopo/core/config.hpp"
@@ -19,6 +19,12 @@ struct CpuTeam {
 #pragma GCC ivdep
 #endif  // clang checks for overlap when the loop runs; its pragma warns wherever a loop is not vectorised
     for (int i = 0; i < n; ++i) f(i);
+  }
+
+  // f() after all of the team have done what came before, by one of them.
+  template <class F>
+  void once(F&& f) const {
+    f();
   }
 
   // Sum of f(i): lane l adds elements l, l + 16, ..., then the lanes are added pairwise.

@@ -13,6 +13,7 @@
 
 #include "solopo/core/error.hpp"
 #include "solopo/kernels/lm_head.hpp"
+#include "solopo/model/check_batch.hpp"
 #include "solopo/model/llama_layer.hpp"
 #include "solopo/model/llama_run_state.hpp"
 #include "solopo/model/llama_weights.hpp"
@@ -181,28 +182,9 @@ class Llama {
   }
 
   void check(const PackedSequences& batch) {
-    const LlamaConfig& c = weights_.config;
-    if (batch.tokens.empty() || batch.targets.empty())
-      throw ArgumentError("batch", "has no response to score");
-    const auto require_token = [&](const char* name, std::size_t i, std::int32_t token) {
-      if (token < 0 || token >= c.vocab_size)
-        throw ArgumentError(
-            name, i, std::to_string(token) + " is not in a vocabulary of " + std::to_string(c.vocab_size));
-    };
-    std::int32_t longest = 0;
-    for (std::size_t i = 0; i < batch.tokens.size(); ++i) {
-      require_token("tokens", i, batch.tokens[i]);
-      longest = std::max(longest, batch.positions[i] + 1);
-    }
-    for (std::size_t i = 0; i < batch.targets.size(); ++i)
-      require_token("targets", i, batch.targets[i].token);
-    for (std::size_t i = 0; i < batch.read_tokens.size(); ++i)
-      require_token("read_tokens", i, batch.read_tokens[i]);
-    if (longest > c.max_position_embeddings)
-      throw ArgumentError("batch", "a sequence of " + std::to_string(longest) +
-                                       " tokens does not fit the model's " +
-                                       std::to_string(c.max_position_embeddings));
-    if (rotary_.positions() < longest) rotary_ = {std::max(longest, 512), c.head_dim, c.rope_theta};
+    const std::int32_t longest = check_batch(weights_.config, batch);
+    if (rotary_.positions() < longest)
+      rotary_ = {std::max(longest, 512), weights_.config.head_dim, weights_.config.rope_theta};
   }
 
   void check(const PackedSequences& batch, const kernels::RowStatistic<T>& statistic) const {

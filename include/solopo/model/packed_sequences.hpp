@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "solopo/core/error.hpp"
-#include "solopo/kernels/attention.hpp"
+#include "solopo/kernels/attention_tile.hpp"
 #include "solopo/kernels/head_target.hpp"
 
 namespace solopo {

@@ -2,19 +2,17 @@
 // the batches it was given, so that the two can be compared to the last unit.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
-#include <span>
 
 #include "solopo/cost/flops.hpp"
 #include "solopo/cost/work.hpp"
-#include "solopo/kernels/attention.hpp"
+#include "solopo/kernels/attention_tile.hpp"
 #include "solopo/model/packed_sequences.hpp"
 
 namespace solopo {
 
 // The work of one pass over a batch's own rows. Pairs are those the mask lets see each other; see
-// computed_pairs().
+// computed_pairs.hpp.
 [[nodiscard]] inline cost::Work work_of(const PackedSequences& batch) {
   return {.tokens = static_cast<cost::Count>(batch.tokens.size()),
           .pairs = kernels::attention_pairs(batch.tiles),
@@ -32,20 +30,6 @@ namespace solopo {
     begin = end;
   }
   return work;
-}
-
-// Query-key pairs that attention's products compute over `rows` rows, those included that a causal tile then
-// masks: a block of 64 query rows meets every key that its last row sees. For n causal rows in whole blocks
-// that is n (n + 64) / 2 pairs, where the mask has n (n + 1) / 2.
-[[nodiscard]] inline cost::Count computed_pairs(std::span<const kernels::AttentionTile> tiles,
-                                                std::int32_t rows) {
-  cost::Count pairs = 0;
-  for (std::int32_t begin = 0; begin < rows; begin += kernels::attention::q_block) {
-    const std::int32_t end = std::min(rows, begin + kernels::attention::q_block);
-    for (const kernels::attention::Part& part : kernels::attention::parts_of(tiles, begin, end))
-      pairs += cost::Count(part.last - part.first) * (part.kv_end - part.kv_begin);
-  }
-  return pairs;
 }
 
 // Passes of a model since it was made.

@@ -13,6 +13,7 @@
 
 #include "solopo/core/config.hpp"
 #include "solopo/core/error.hpp"
+#include "solopo/kernels/adamw_rule.hpp"
 #include "solopo/kernels/parallel.hpp"
 #include "solopo/model/llama_weights.hpp"
 
@@ -22,12 +23,6 @@
 #endif
 
 namespace solopo {
-
-struct AdamWOptions {
-  double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
-  double weight_decay = 0;     // decoupled: weights shrink by rate * weight_decay each step
-  bool decay_vectors = false;  // also norms and biases, that is tensors of one dimension
-};
 
 // Euclidean norm of all gradients, summed in double over chunks of 4,096. NaN or infinity when one is there.
 [[nodiscard]] inline double global_norm(std::span<const float> gradients) {
@@ -61,15 +56,7 @@ class AdamW {
   // Throws ArgumentError when a setting is out of range.
   AdamW(std::span<const TensorSlot> slots, std::size_t size, AdamWOptions options = {})
       : slots_(slots.begin(), slots.end()), options_(options), first_(size), second_(size) {
-    const auto share = [](const char* name, double value) {
-      if (!(value >= 0 && value < 1)) throw ArgumentError(name, "must be in [0, 1)");
-    };
-    share("beta1", options.beta1);
-    share("beta2", options.beta2);
-    if (!(options.epsilon > 0)) throw ArgumentError("epsilon", "must be above 0");
-    if (!(options.weight_decay >= 0) || !std::isfinite(options.weight_decay)) {
-      throw ArgumentError("weight_decay", "must be 0 or more");
-    }
+    check_adamw(options);
   }
 
   // One update of `weights` with `gradients * scale` at learning rate `rate`. Both have the buffer's size.
@@ -80,20 +67,10 @@ class AdamW {
       throw ArgumentError("gradients", "have another size than the optimiser");
     }
     ++steps_;
-    const double t = static_cast<double>(steps_);
-    const double correction1 = 1 - std::pow(options_.beta1, t);
-    const double correction2 = 1 - std::pow(options_.beta2, t);
-    const Rule rule{.beta1 = static_cast<float>(options_.beta1),
-                    .rest1 = static_cast<float>(1 - options_.beta1),
-                    .beta2 = static_cast<float>(options_.beta2),
-                    .rest2 = static_cast<float>(1 - options_.beta2),
-                    .rate = static_cast<float>(rate / correction1),
-                    .root = static_cast<float>(1 / std::sqrt(correction2)),
-                    .epsilon = static_cast<float>(options_.epsilon),
-                    .scale = scale};
+    const AdamWRule rule = adamw_rule(options_, steps_, rate, scale);
     for (const TensorSlot& slot : slots_) {
       const bool decayed = options_.decay_vectors || slot.shape.size() > 1;
-      const float keep = decayed ? static_cast<float>(1 - rate * options_.weight_decay) : 1.0f;
+      const float keep = decayed ? rule.decay : 1.0f;
       update(rule, keep, weights.data() + slot.offset, gradients.data() + slot.offset,
              first_.data() + slot.offset, second_.data() + slot.offset, slot.size);
     }
@@ -108,12 +85,8 @@ class AdamW {
   void set_steps(std::int64_t steps) noexcept { steps_ = steps; }
 
  private:
-  struct Rule {
-    float beta1, rest1, beta2, rest2, rate, root, epsilon, scale;
-  };
-
   // Chunks have a fixed size, so an element is met in the same vector lane whatever the number of threads.
-  static void update(const Rule& r, float keep, float* weights, const float* gradients, float* first,
+  static void update(const AdamWRule& r, float keep, float* weights, const float* gradients, float* first,
                      float* second, std::size_t size) {
     constexpr std::size_t chunk = 4096;
     const auto chunks = static_cast<std::ptrdiff_t>((size + chunk - 1) / chunk);
@@ -126,15 +99,10 @@ class AdamW {
     });
   }
 
-  static void update_chunk(const Rule& r, float keep, float* weights, const float* gradients, float* first,
-                           float* second, std::size_t size) {
+  static void update_chunk(const AdamWRule& r, float keep, float* weights, const float* gradients,
+                           float* first, float* second, std::size_t size) {
     for (std::size_t i = 0; i < size; ++i) {
-      const float g = gradients[i] * r.scale;
-      const float m = r.beta1 * first[i] + r.rest1 * g;
-      const float v = r.beta2 * second[i] + r.rest2 * g * g;
-      first[i] = m;
-      second[i] = v;
-      weights[i] = weights[i] * keep - r.rate * m / (std::sqrt(v) * r.root + r.epsilon);
+      adamw_update(r, keep, gradients[i], weights[i], first[i], second[i]);
     }
   }
 

@@ -1,0 +1,489 @@
+// The CUDA backend's speed on the device at hand, a JSON line a measurement, written as it is made.
+//   bench_cuda [SECTION...]    machine attention head rows step schemes memory (default: all)
+// Random weights of SmolLM2-135M's and Qwen2.5-0.5B's shapes in bfloat16. Times are medians between CUDA
+// events; FLOPs are the cost model's (cost/flops.hpp), attention 4 d_q a pair forward and 10 backward.
+#include <cuda_runtime.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <functional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "solopo/core/random.hpp"
+#include "solopo/cost/flops.hpp"
+#include "solopo/cost/model_shapes.hpp"
+#include "solopo/cost/named_schemes.hpp"
+#include "solopo/cost/scheme.hpp"
+#include "solopo/cuda/llama.hpp"
+#include "solopo/cuda/queue.cuh"
+
+namespace {
+
+using namespace solopo;
+using cuda::check;
+using cuda::CudaQueue;
+using Ids = std::vector<std::int32_t>;
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const std::size_t n = values.size();
+  return n % 2 == 1 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
+}
+
+class Timer {
+ public:
+  explicit Timer(CudaQueue& queue) : queue_(queue) {
+    check(cudaEventCreate(&begin_), "cudaEventCreate");
+    check(cudaEventCreate(&end_), "cudaEventCreate");
+  }
+  ~Timer() {
+    (void)cudaEventDestroy(begin_);
+    (void)cudaEventDestroy(end_);
+  }
+  // Seconds of one f(), of `inner` in a row.
+  double once(const std::function<void()>& f, int inner = 1) {
+    check(cudaEventRecord(begin_, queue_.stream()), "cudaEventRecord");
+    for (int i = 0; i < inner; ++i) f();
+    check(cudaEventRecord(end_, queue_.stream()), "cudaEventRecord");
+    check(cudaEventSynchronize(end_), "cudaEventSynchronize");
+    float ms = 0;
+    check(cudaEventElapsedTime(&ms, begin_, end_), "cudaEventElapsedTime");
+    return static_cast<double>(ms) / 1e3 / inner;
+  }
+  double median_of(int repetitions, const std::function<void()>& f, int inner = 1) {
+    f();
+    f();
+    std::vector<double> all;
+    for (int r = 0; r < repetitions; ++r) all.push_back(once(f, inner));
+    return median(std::move(all));
+  }
+
+ private:
+  CudaQueue& queue_;
+  cudaEvent_t begin_ = nullptr, end_ = nullptr;
+};
+
+// Numbers about one, made on the host once and repeated.
+template <class T>
+struct Noise {
+  template <class Array>
+  static void fill(CudaQueue& queue, const Array& to) {
+    RandomStream random(1, "noise");
+    std::vector<T> block(std::min<std::size_t>(to.size(), std::size_t{1} << 20));
+    for (T& x : block) x = static_cast<float>(random.uniform() - 0.5);
+    for (std::size_t at = 0; at < to.size(); at += block.size())
+      queue.upload(to.data() + at, block.data(), std::min(block.size(), to.size() - at));
+    queue.wait();
+  }
+};
+template <class T>
+cuda::DeviceArray<T> noise(CudaQueue& queue, std::size_t size) {
+  cuda::DeviceArray<T> out(size);
+  Noise<T>::fill(queue, out);
+  return out;
+}
+
+double gemm_tflops(CudaQueue& queue, Timer& timer, std::ptrdiff_t m, std::ptrdiff_t n, std::ptrdiff_t k) {
+  const auto a = noise<BFloat16>(queue, static_cast<std::size_t>(m * k)),
+             b = noise<BFloat16>(queue, static_cast<std::size_t>(n * k));
+  const cuda::DeviceArray<BFloat16> c(static_cast<std::size_t>(m * n));
+  const double seconds = timer.median_of(
+      5,
+      [&] {
+        queue.gemm(false, true, m, n, k, a.data(), k, b.data(), k, static_cast<const BFloat16*>(nullptr),
+                   c.data(), n);
+      },
+      5);
+  return 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k) / seconds / 1e12;
+}
+
+double copy_bytes_per_second(CudaQueue& queue, Timer& timer) {
+  const std::size_t bytes = std::size_t{2} << 30;
+  const cuda::DeviceArray<unsigned char> a(bytes), b(bytes);
+  const double seconds = timer.median_of(5, [&] {
+    check(cudaMemcpyAsync(b.data(), a.data(), bytes, cudaMemcpyDeviceToDevice, queue.stream()),
+          "cudaMemcpyAsync");
+  });
+  return 2.0 * static_cast<double>(bytes) / seconds;
+}
+
+void bench_machine(CudaQueue& queue, Timer& timer) {
+  cudaDeviceProp p{};
+  check(cudaGetDeviceProperties(&p, 0), "cudaGetDeviceProperties");
+  std::printf(
+      "{\"bench\":\"machine\",\"device\":\"%s\",\"multiprocessors\":%d,\"memory_bytes\":%zu,\"gemm_8192_"
+      "tflops\":%.1f,"
+      "\"copy_gb_per_second\":%.0f}\n",
+      p.name, p.multiProcessorCount, p.totalGlobalMem, gemm_tflops(queue, timer, 8192, 8192, 8192),
+      copy_bytes_per_second(queue, timer) / 1e9);
+  std::fflush(stdout);
+}
+
+void bench_attention(CudaQueue& queue, Timer& timer) {
+  struct Case {
+    int heads, kv_heads, d, rows;
+  };
+  const auto all = {Case{9, 3, 64, 8192}, Case{14, 2, 64, 8192}, Case{9, 3, 64, 32768}, Case{14, 2, 64, 2048},
+                    Case{12, 2, 128, 8192}};
+  for (const auto kernels : {cuda::AttentionKernels::tensor, cuda::AttentionKernels::library})
+    for (const Case c : all) {
+      if (kernels == cuda::AttentionKernels::library && !SOLOPO_HAS_CUDNN) continue;
+      const int width = (c.heads + 2 * c.kv_heads) * c.d, dq = c.heads * c.d, dkv = c.kv_heads * c.d;
+      const auto rows = static_cast<std::size_t>(c.rows);
+      const auto qkv = noise<BFloat16>(queue, rows * static_cast<std::size_t>(width)),
+                 dout = noise<BFloat16>(queue, rows * static_cast<std::size_t>(dq));
+      const cuda::DeviceArray<BFloat16> out(rows * static_cast<std::size_t>(dq)),
+          dqkv(rows * static_cast<std::size_t>(width));
+      const cuda::DeviceArray<float> lse(
+          cuda::DeviceAttention<BFloat16, CudaQueue>::log_sum_exps(rows, c.heads));
+      cuda::DeviceAttention<BFloat16, CudaQueue> attention(queue, c.heads, c.kv_heads, c.d, kernels);
+      const solopo::kernels::AttentionTile tile[] = {{0, c.rows, 0, c.rows, true}};
+      attention.set(tile, c.rows);
+      auto a = attention.arrays();
+      const auto part = [&](auto* data, int begin, int count) {
+        return MatrixView<std::remove_pointer_t<decltype(data)>>{data + begin, c.rows, count, width};
+      };
+      a.q = part(qkv.data(), 0, dq);
+      a.k = part(qkv.data(), dq, dkv);
+      a.v = part(qkv.data(), dq + dkv, dkv);
+      a.out = dense(out.data(), c.rows, dq);
+      a.log_sum_exp = lse.data();
+      a.dout = dense<const BFloat16>(dout.data(), c.rows, dq);
+      a.dq = part(dqkv.data(), 0, dq);
+      a.dk = part(dqkv.data(), dq, dkv);
+      a.dv = part(dqkv.data(), dq + dkv, dkv);
+      const auto first_call = [&](const std::function<void()>& f) {
+        const auto start = std::chrono::steady_clock::now();
+        f();
+        queue.wait();
+        return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      };
+      const double first =
+          first_call([&] { attention.forward(a); }) + first_call([&] { attention.backward(a); });
+      const double forward = timer.median_of(
+          5, [&] { attention.forward(a); }, 3);
+      const double backward = timer.median_of(
+          5, [&] { attention.backward(a); }, 3);
+      const double pairs = static_cast<double>(solopo::kernels::attention_pairs(tile)) * dq;
+      std::printf(
+          "{\"bench\":\"attention\",\"heads\":%d,\"kv_heads\":%d,\"head_dim\":%d,\"tokens\":%d,\"attention_"
+          "fwd_tflops\":%.1f,"
+          "\"attention_bwd_tflops\":%.1f,\"attention_fwdbwd_tflops\":%.1f,\"kernels\":\"%s\",\"first_"
+          "seconds\":%.3f}\n",
+          c.heads, c.kv_heads, c.d, c.rows, 4 * pairs / forward / 1e12, 10 * pairs / backward / 1e12,
+          14 * pairs / (forward + backward) / 1e12,
+          kernels == cuda::AttentionKernels::library ? "library" : "own", first);
+      std::fflush(stdout);
+    }
+}
+
+// The head alone: its kernels and products against the bare product of the same shape with float32 out.
+void bench_head(CudaQueue& queue, Timer& timer) {
+  struct Case {
+    int rows, vocabulary, width, chunk;
+  };
+  for (const Case c : {Case{4096, 49152, 576, 1024}, {4096, 151936, 896, 1024}}) {
+    const auto m = static_cast<std::size_t>(c.rows), v = static_cast<std::size_t>(c.vocabulary),
+               w = static_cast<std::size_t>(c.width);
+    const auto hidden = noise<BFloat16>(queue, m * w), weight = noise<BFloat16>(queue, v * w);
+    const int chunk = c.chunk;
+    const cuda::DeviceArray<float> logits(static_cast<std::size_t>(chunk) * v), numbers(3 * m), dw(v * w),
+        derivatives(2);
+    const cuda::DeviceArray<BFloat16> dlogits(static_cast<std::size_t>(chunk) * v), dhidden(m * w);
+    const cuda::DeviceArray<std::int32_t> targets(std::vector<std::int32_t>(m, 7)),
+        responses(std::vector<std::int32_t>(m, 0));
+    queue.zero(derivatives.data(), 2);
+    const auto rows = [&](std::size_t at) {
+      return cuda::LogitRows{logits.data(),       c.vocabulary,
+                             targets.data() + at, responses.data() + at,
+                             numbers.data() + at, numbers.data() + m + at,
+                             Statistic::none,     nullptr};
+    };
+    const auto product = [&](std::size_t at) {
+      queue.gemm(false, true, chunk, c.vocabulary, c.width, hidden.data() + at * w, c.width, weight.data(),
+                 c.width, static_cast<const float*>(nullptr), logits.data(), c.vocabulary);
+    };
+    const auto chunks = [&](const std::function<void(std::size_t)>& f) {
+      for (std::size_t at = 0; at < m; at += static_cast<std::size_t>(chunk)) f(at);
+    };
+    const double bare = timer.median_of(5, [&] { chunks(product); });
+    const double forward = timer.median_of(5, [&] {
+      chunks([&](std::size_t at) {
+        product(at);
+        queue.launch(chunk, 1, 256, 0, cuda::LogProbs{rows(at)});
+      });
+    });
+    const double backward = timer.median_of(5, [&] {
+      chunks([&](std::size_t at) {
+        product(at);
+        queue.launch(chunk, 1, 256, 0,
+                     cuda::LogitGradient<BFloat16>{rows(at), derivatives.data(), derivatives.data() + 1,
+                                                   dlogits.data()});
+        queue.gemm(false, false, chunk, c.width, c.vocabulary, dlogits.data(), c.vocabulary, weight.data(),
+                   c.width, static_cast<const BFloat16*>(nullptr), dhidden.data() + at * w, c.width);
+        queue.gemm(true, false, c.vocabulary, c.width, chunk, dlogits.data(), c.vocabulary,
+                   hidden.data() + at * w, c.width, static_cast<const float*>(dw.data()), dw.data(), c.width);
+      });
+    });
+    const double peak = gemm_tflops(queue, timer, c.rows, c.vocabulary, c.width) * 1e12;
+    const double one = 2.0 * c.rows * static_cast<double>(v) * static_cast<double>(w);
+    std::printf(
+        "{\"bench\":\"head\",\"rows\":%d,\"vocabulary\":%d,\"width\":%d,\"chunk\":%d,\"bare_product_float_"
+        "out_tflops\":%.1f,\"gemm_tflops\":%.1f,"
+        "\"head_fwd_tflops\":%.1f,\"head_fwd_fraction_of_gemm\":%.3f,\"head_fwdbwd_fraction\":%.3f}\n",
+        c.rows, c.vocabulary, c.width, c.chunk, one / bare / 1e12, peak / 1e12, one / forward / 1e12,
+        one / forward / peak, 3 * one / (forward + backward) / peak);
+    std::fflush(stdout);
+  }
+}
+
+void bench_rows(CudaQueue& queue, Timer& timer) {
+  const double copy = copy_bytes_per_second(queue, timer);
+  for (const int columns : {576, 896, 1536, 4864}) {
+    const std::ptrdiff_t rows = (std::ptrdiff_t{1} << 28) / columns;
+    const auto size = static_cast<std::size_t>(rows * columns);
+    const auto x = noise<BFloat16>(queue, size), u = noise<BFloat16>(queue, 2 * size),
+               w = noise<BFloat16>(queue, static_cast<std::size_t>(columns));
+    const cuda::DeviceArray<BFloat16> y(size), dx(2 * size);
+    const cuda::DeviceArray<float> scales(static_cast<std::size_t>(rows));
+    const auto view = [&](auto* p) { return dense(p, rows, columns); };
+    const auto wide = [&](auto* p) { return dense(p, rows, 2 * columns); };
+    const int threads = cuda::held_threads(columns);
+    const auto report = [&](const char* name, double bytes_per_element, const std::function<void()>& f) {
+      const double seconds = timer.median_of(5, f);
+      std::printf(
+          "{\"bench\":\"rows\",\"kernel\":\"%s\",\"columns\":%d,\"gb_per_second\":%.0f,\"row_kernel_bw_"
+          "fraction\":%.3f}\n",
+          name, columns, bytes_per_element * static_cast<double>(size) / seconds / 1e9,
+          bytes_per_element * static_cast<double>(size) / seconds / copy);
+      std::fflush(stdout);
+    };
+    const int n = static_cast<int>(rows);
+    report("rms_norm", 4, [&] {
+      cuda::launch_norm<cuda::HeldRmsNorm, BFloat16>(
+          queue, n, cuda::RmsNorm<BFloat16>{view(x.data()), nullptr, w.data(), view(y.data()), 1e-5f});
+    });
+    report("rms_norm_backward", 8, [&] {
+      cuda::launch_norm<cuda::HeldRmsNormGradient, BFloat16>(
+          queue, n,
+          cuda::RmsNormGradient<BFloat16>{view(x.data()), nullptr, nullptr, w.data(), view(y.data()),
+                                          view(dx.data()), scales.data(), 1e-5f});
+    });
+    report("swiglu", 6, [&] {
+      queue.launch(n, 1, threads, 0, cuda::SwiGlu<BFloat16>{wide(u.data()), view(y.data())});
+    });
+    report("swiglu_backward", 12, [&] {
+      queue.launch(
+          n, 1, threads, 0,
+          cuda::SwiGluGradient<BFloat16>{wide(u.data()), view(x.data()), view(y.data()), wide(dx.data())});
+    });
+  }
+}
+
+LlamaConfig config_of(const cost::ModelShape& shape) {
+  const auto size = [](cost::Count n) { return static_cast<std::int32_t>(n); };
+  return {.model_type = shape.attention_bias ? "qwen2" : "llama",
+          .vocab_size = size(shape.vocabulary),
+          .hidden_size = size(shape.width),
+          .intermediate_size = size(shape.ffn),
+          .num_hidden_layers = size(shape.layers),
+          .num_attention_heads = size(shape.heads),
+          .num_key_value_heads = size(shape.kv_heads),
+          .head_dim = size(shape.head_dim),
+          .max_position_embeddings = 1 << 20,
+          .rope_theta = 100000.0,
+          .tie_word_embeddings = shape.tied_head,
+          .attention_bias = shape.attention_bias};
+}
+
+LlamaWeights<float> random_weights(const LlamaConfig& config) {
+  LlamaWeights<float> weights(config);
+  std::uint64_t state = 0x9e3779b97f4a7c15;
+  for (const TensorSlot& slot : weights.layout.slots())
+    for (std::size_t i = 0; i < slot.size; ++i) {
+      state ^= state << 13;
+      state ^= state >> 7;
+      state ^= state << 17;
+      weights.data[slot.offset + i] =
+          slot.shape.size() == 1 ? 1.0f : 0.04f * static_cast<float>(state >> 40) * 0x1p-24f - 0.02f;
+    }
+  return weights;
+}
+
+Ids random_ids(const LlamaConfig& config, long n) {
+  static RandomStream random(1, "bench");
+  Ids out(static_cast<std::size_t>(n));
+  for (std::int32_t& t : out)
+    t = static_cast<std::int32_t>(random.below(static_cast<std::uint64_t>(config.vocab_size)));
+  return out;
+}
+
+struct Model {
+  const char* name;
+  cost::ModelShape shape;
+  LlamaConfig config;
+  cuda::DeviceWeights<BFloat16, CudaQueue> weights;
+  cuda::DeviceAdamW<BFloat16, CudaQueue> optimizer;
+
+  Model(CudaQueue& queue, const char* shape_name)
+      : name(shape_name),
+        shape(cost::find_model_shape(shape_name)),
+        config(config_of(shape)),
+        weights(queue, random_weights(config)),
+        optimizer(queue, weights) {}
+};
+
+// One sequence, 32 response rows scored: forward, backward, update. Once as training runs it, and once with a
+// library's attention free to add in any order, as PyTorch's is.
+void bench_step(CudaQueue& queue, Timer& timer, Model& m) {
+  CudaQueue any_order(queue.stream(), false);
+  for (const long tokens : {2048L, 8192L, 32768L}) {
+    PackedSequences batch;
+    batch.append(random_ids(m.config, tokens - 32), random_ids(m.config, 33));
+    for (CudaQueue* q : {&queue, &any_order}) {
+      if (q == &any_order && !SOLOPO_HAS_CUDNN) continue;
+      cuda::DeviceLlama<BFloat16, CudaQueue> model(*q, m.weights);
+      const std::vector<float> one = {1.0f};
+      std::vector<double> forward, backward, update;
+      for (int r = -2; r < 5; ++r) {
+        const double f = timer.once([&] { (void)model.forward(batch); });
+        const double b = timer.once([&] { model.backward(one, m.optimizer.gradients()); });
+        const double u = timer.once([&] { m.optimizer.step(1e-6); });
+        if (r < 0) continue;
+        forward.push_back(f);
+        backward.push_back(b);
+        update.push_back(u);
+      }
+      const double f = median(forward), b = median(backward), u = median(update);
+      const cost::Flops flops = cost::model_flops(m.shape, work_of(batch));
+      std::printf(
+          "{\"bench\":\"step\",\"model\":\"%s\",\"tokens\":%ld,\"deterministic\":%s,\"forward_seconds\":%.5f,"
+          "\"backward_seconds\":%.5f,\"update_seconds\":%.5f,\"step_tokens_per_second\":%.0f,\"tflops\":%.1f,"
+          "\"arena_bytes\":%zu}\n",
+          m.name, tokens, q == &queue ? "true" : "false", f, b, u, static_cast<double>(tokens) / (f + b + u),
+          flops.total() / (f + b) / 1e12, model.peak_bytes());
+      std::fflush(stdout);
+    }
+  }
+}
+
+// SoLoPO with a long prompt of 64K tokens, all weights trained, layers recomputed: the time and what the card
+// holds.
+void bench_memory(CudaQueue& queue, Timer& timer, Model& m) {
+  const Ids prompt = random_ids(m.config, 65536), short_prompt = random_ids(m.config, 1024),
+            chosen = random_ids(m.config, 200), rejected = random_ids(m.config, 200);
+  const std::span<const std::int32_t> pair[] = {chosen, rejected};
+  PackedSequences batch;
+  batch.append_shared(short_prompt, pair);
+  batch.append(prompt, chosen);
+  cuda::DeviceLlama<BFloat16, CudaQueue> model(queue, m.weights, {.recompute = true});
+  const std::vector<float> dlogps(3, 1.0f);
+  double seconds = 0;
+  for (int r = 0; r < 2; ++r)
+    seconds = timer.once([&] {
+      (void)model.forward(batch);
+      model.backward(dlogps, m.optimizer.gradients());
+      m.optimizer.step(1e-6);
+    });
+  std::size_t left = 0, total = 0;
+  check(cudaMemGetInfo(&left, &total), "cudaMemGetInfo");
+  std::printf(
+      "{\"bench\":\"memory\",\"model\":\"%s\",\"scheme\":\"S+PS, "
+      "recompute\",\"prompt\":65536,\"seconds\":%.3f,"
+      "\"arena_bytes\":%zu,\"device_bytes_in_use\":%zu}\n",
+      m.name, seconds, model.peak_bytes(), total - left);
+  std::fflush(stdout);
+}
+
+void bench_schemes(CudaQueue& queue, Timer& timer, Model& m) {
+  const long short_prompt = 1024, response = 200;
+  for (const long prompt : {2048L, 8192L, 16384L, 32768L}) {
+    const Ids long_ids = random_ids(m.config, prompt), short_ids = random_ids(m.config, short_prompt),
+              chosen = random_ids(m.config, response), rejected = random_ids(m.config, response);
+    const std::span<const std::int32_t> pair[] = {chosen, rejected};
+    struct Trial {
+      const cost::NamedScheme* scheme;
+      PackedSequences batch;
+      std::vector<double> seconds{};
+    };
+    std::vector<Trial> trials;
+    for (const char* scheme : {"V", "V+PS", "S", "S+PS", "S+PS+RO"}) {
+      Trial trial{&cost::find_scheme(scheme), {}};
+      const bool solo = trial.scheme->scheme.sides == cost::Sides::solopo;
+      const Ids& pair_prompt = solo ? short_ids : long_ids;
+      if (trial.scheme->scheme.share_prefix) {
+        trial.batch.append_shared(pair_prompt, pair);
+      } else {
+        for (const auto& one : pair) trial.batch.append(pair_prompt, one);
+      }
+      if (trial.scheme->scheme.long_gradient == cost::LongGradient::response) {
+        trial.batch.append_read(long_ids, {pair, 1});
+      } else if (solo) {
+        trial.batch.append(long_ids, chosen);
+      }
+      trials.push_back(std::move(trial));
+    }
+    cuda::DeviceLlama<BFloat16, CudaQueue> model(queue, m.weights);
+    for (int r = -1; r < 5; ++r)
+      for (Trial& trial : trials) {
+        const std::vector<float> dlogps(static_cast<std::size_t>(trial.batch.responses), 1.0f);
+        const double t = timer.once([&] {
+          (void)model.forward(trial.batch);
+          model.backward(dlogps, m.optimizer.gradients());
+        });
+        if (r >= 0) trial.seconds.push_back(t);
+      }
+    const auto predicted = [&](const Trial& trial) {
+      return record_flops(m.shape,
+                          record_work({short_prompt, prompt, response, response}, trial.scheme->scheme))
+          .total();
+    };
+    for (const Trial& trial : trials) {
+      const double v = median(trials[0].seconds), ps = median(trials[1].seconds), own = median(trial.seconds);
+      std::printf(
+          "{\"bench\":\"schemes\",\"model\":\"%s\",\"prompt\":%ld,\"scheme\":\"%s\",\"seconds\":%.5f,"
+          "\"measured_over_v\":%.3f,"
+          "\"predicted_over_v\":%.3f,\"measured_over_v_ps\":%.3f,\"predicted_over_v_ps\":%.3f}\n",
+          m.name, prompt, trial.scheme->name, own, own / v, predicted(trial) / predicted(trials[0]), own / ps,
+          predicted(trial) / predicted(trials[1]));
+      std::fflush(stdout);
+    }
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc > 1 && std::string(argv[1]) == "--version") {
+    std::puts("solopo " SOLOPO_VERSION);
+    return 0;
+  }
+  if (cuda::device_count() == 0) {
+    std::fputs("bench_cuda: there is no CUDA device\n", stderr);
+    return 1;
+  }
+  std::set<std::string> sections(argv + 1, argv + argc);
+  const auto asked = [&](const char* name) { return sections.empty() || sections.count(name) > 0; };
+  try {
+    CudaQueue queue;
+    Timer timer(queue);
+    if (asked("machine")) bench_machine(queue, timer);
+    if (asked("attention")) bench_attention(queue, timer);
+    if (asked("head")) bench_head(queue, timer);
+    if (asked("rows")) bench_rows(queue, timer);
+    for (const char* model : {"smollm2-135m", "qwen2.5-0.5b"}) {
+      if (!asked("step") && !asked("schemes") && !asked("memory")) continue;
+      Model m(queue, model);
+      if (asked("step")) bench_step(queue, timer, m);
+      if (asked("schemes")) bench_schemes(queue, timer, m);
+      if (asked("memory")) bench_memory(queue, timer, m);
+    }
+  } catch (const Error& error) {
+    std::fprintf(stderr, "bench_cuda: %s\n", error.what());
+    return 1;
+  }
+  return 0;
+}

@@ -1,0 +1,162 @@
+// Attention of one batch on a device: its plans, and which kernels run them.
+#pragma once
+
+#include <cmath>
+#include <concepts>
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "solopo/core/bfloat16.hpp"
+#include "solopo/cuda/attention_arrays.hpp"
+#include "solopo/cuda/attention_plan.hpp"
+#include "solopo/cuda/growing_array.hpp"
+#include "solopo/cuda/library_attention.hpp"
+#include "solopo/cuda/plain_attention.hpp"
+#include "solopo/cuda/tensor_attention.hpp"
+
+namespace solopo::cuda {
+
+enum class AttentionKernels {
+  fastest,  // the library for many pairs where the queue has one, else tensor, else plain
+  library,  // whatever the number of pairs
+  tensor,   // our own, for bfloat16 and the widths of heads there are kernels for, else plain
+  plain
+};
+
+// Query-key pairs of a sequence from which a library's calls are worth their plans.
+inline constexpr std::int64_t library_pairs = std::int64_t{1} << 19;
+
+template <class T, class Queue>
+class DeviceAttention {
+ public:
+  DeviceAttention(Queue& queue, int heads, int kv_heads, int head_dim, AttentionKernels kernels)
+      : queue_(queue),
+        kernels_(kernels),
+        tensor_(kernels != AttentionKernels::plain && tensor_possible(head_dim)),
+        library_possible_(kernels != AttentionKernels::plain && kernels != AttentionKernels::tensor &&
+                          Queue::template has_attention<T>(head_dim)) {
+    base_.heads = heads;
+    base_.kv_heads = kv_heads;
+    base_.head_dim = head_dim;
+    base_.factor = 1 / std::sqrt(static_cast<float>(head_dim));
+  }
+
+  // The tiles of the passes to come, over `rows` rows.
+  void set(std::span<const kernels::AttentionTile> tiles, std::int32_t rows) {
+    base_.rows = rows;
+    library_ = false;
+    std::vector<kernels::AttentionTile> rest;
+    if (library_possible_) {
+      LibraryPlan plan = library_plan(tiles, rows, kernels_ == AttentionKernels::library ? 1 : library_pairs);
+      library_ = !plan.calls.empty();
+      rest = std::move(plan.rest);
+      if (library_) tiles = rest;
+      calls_.set(std::move(plan));
+    }
+    const int forward_rows = !tensor_               ? plain::q_size
+                             : base_.head_dim == 64 ? tensor::forward_q_size<64>
+                                                    : tensor::forward_q_size<128>;
+    const int rows_of_keys = tensor_ ? tensor::tile_rows : plain::kv_size;
+    const AttentionPlan forward = attention_plan(tiles, rows, forward_rows, rows_of_keys, library_);
+    const AttentionPlan backward = attention_plan(tiles, rows, rows_of_keys, rows_of_keys, library_);
+    forward_blocks_ = static_cast<int>(forward.queries.size());
+    query_blocks_ = static_cast<int>(backward.queries.size());
+    key_blocks_ = static_cast<int>(backward.keys.size());
+    forward_.upload(queue_, forward.queries);
+    forward_tiles_.upload(queue_, forward.query_tiles);
+    queries_.upload(queue_, backward.queries);
+    query_tiles_.upload(queue_, backward.query_tiles);
+    keys_.upload(queue_, backward.keys);
+    key_tiles_.upload(queue_, backward.key_tiles);
+  }
+
+  // Heads, widths and rows filled in.
+  [[nodiscard]] AttentionArrays<T> arrays() const { return base_; }
+
+  // Reads q, k, v and read of `a`; writes out and log_sum_exp.
+  void forward(AttentionArrays<T> a) {
+    if constexpr (Queue::template has_attention<T>(64))
+      if (library_) calls_.forward(queue_, a);
+    a.log_sum_exp = own_log_sum_exp(a);
+    a.query_blocks = forward_.data();
+    a.query_tiles = forward_tiles_.data();
+    if constexpr (std::same_as<T, BFloat16>) {
+      if (tensor_ && a.head_dim == 64) return run(forward_blocks_, tensor::Forward<64>{a});
+      if (tensor_) return run(forward_blocks_, tensor::Forward<128>{a});
+    }
+    run_plain(forward_blocks_, plain::Forward<T>{a});
+  }
+
+  // Reads what the forward read and wrote, and dout; writes dq, dk and dv.
+  void backward(AttentionArrays<T> a) {
+    if constexpr (Queue::template has_attention<T>(64))
+      if (library_) calls_.backward(queue_, a);
+    a.log_sum_exp = own_log_sum_exp(a);
+    if (query_blocks_ == 0) return;
+    const auto heads = static_cast<std::size_t>(a.heads), rows = static_cast<std::size_t>(a.rows);
+    a.query_blocks = queries_.data();
+    a.query_tiles = query_tiles_.data();
+    a.key_blocks = keys_.data();
+    a.key_tiles = key_tiles_.data();
+    a.delta = delta_.reserve(queue_, rows * heads);
+    a.dk_part = dk_part_.reserve(queue_, rows * heads * static_cast<std::size_t>(a.head_dim));
+    a.dv_part = dv_part_.reserve(queue_, rows * heads * static_cast<std::size_t>(a.head_dim));
+    queue_.launch(query_blocks_, plan_slices, 128, 0, AttentionDelta<T>{a});
+    bool done = false;
+    if constexpr (std::same_as<T, BFloat16>) {
+      if (tensor_ && a.head_dim == 64) {
+        run(query_blocks_, tensor::QueryGradient<64>{a});
+        run(key_blocks_, tensor::KeyGradient<64>{a});
+        done = true;
+      } else if (tensor_) {
+        run(query_blocks_, tensor::QueryGradient<128>{a});
+        run(key_blocks_, tensor::KeyGradient<128>{a});
+        done = true;
+      }
+    }
+    if (!done) {
+      run_plain(query_blocks_, plain::QueryGradient<T>{a});
+      run_plain(key_blocks_, plain::KeyGradient<T>{a});
+    }
+    queue_.launch(key_blocks_, plan_slices, 256, 0, AttentionAddGroup<T>{a, library_});
+  }
+
+  [[nodiscard]] std::size_t bytes() const noexcept {
+    return delta_.bytes() + dk_part_.bytes() + dv_part_.bytes();
+  }
+
+  // Numbers of log-sum-exps that arrays need for `rows` rows: those of the library and our own lie apart.
+  [[nodiscard]] static std::size_t log_sum_exps(std::size_t rows, int heads) noexcept {
+    return 2 * rows * static_cast<std::size_t>(heads);
+  }
+
+ private:
+  [[nodiscard]] static float* own_log_sum_exp(const AttentionArrays<T>& a) noexcept {
+    return a.log_sum_exp + static_cast<std::ptrdiff_t>(a.rows) * a.heads;
+  }
+  [[nodiscard]] static constexpr bool tensor_possible(int head_dim) {
+    return std::same_as<T, BFloat16> && tensor::supports(head_dim);
+  }
+  template <class Kernel>
+  void run(int blocks, const Kernel& kernel) {
+    queue_.launch(blocks, base_.heads, tensor::threads, Kernel::shared_bytes, kernel);
+  }
+  template <class Kernel>
+  void run_plain(int blocks, const Kernel& kernel) {
+    queue_.launch(blocks, base_.heads, plain::threads, plain::shared_bytes(base_.head_dim), kernel);
+  }
+
+  Queue& queue_;
+  AttentionKernels kernels_;
+  bool tensor_, library_possible_, library_ = false;
+  LibraryAttention<T, Queue> calls_;
+  AttentionArrays<T> base_;
+  int forward_blocks_ = 0, query_blocks_ = 0, key_blocks_ = 0;
+  GrowingArray<PlanBlock, Queue> forward_, queries_, keys_;
+  GrowingArray<TileRange, Queue> forward_tiles_, query_tiles_, key_tiles_;
+  GrowingArray<float, Queue> delta_, dk_part_, dv_part_;
+};
+
+}  // namespace solopo::cuda

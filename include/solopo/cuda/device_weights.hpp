@@ -1,0 +1,130 @@
+// A model's weights on a device: float32, which the optimiser changes, and what products read.
+#pragma once
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "solopo/core/bfloat16.hpp"
+#include "solopo/core/error.hpp"
+#include "solopo/cuda/optimizer_kernels.hpp"
+#include "solopo/model/llama_weights.hpp"
+
+namespace solopo::cuda {
+
+// Blocks and threads of kernels over a flat buffer.
+inline constexpr int flat_threads = 256;
+[[nodiscard]] constexpr int flat_blocks(std::size_t size) noexcept {
+  return static_cast<int>(std::min<std::size_t>((size + flat_threads - 1) / flat_threads, 1024));
+}
+
+// T: float or BFloat16, what activations and products are stored in.
+template <class T, class Queue>
+class DeviceWeights {
+ public:
+  DeviceWeights(Queue& queue, const LlamaWeights<float>& from)
+      : config_(from.config), layout_(from.layout), master_(from.layout.size()) {
+    if constexpr (!std::same_as<T, float>) values_ = typename Queue::template Array<T>(layout_.size());
+    upload(queue, {from.data.data(), from.data.size()});
+  }
+
+  // Takes other weights of the same layout. Throws ArgumentError when the size is another.
+  void upload(Queue& queue, std::span<const float> from) {
+    if (from.size() != layout_.size()) throw ArgumentError("weights", "have another size than the model");
+    queue.upload(master_.data(), from.data(), from.size());
+    if constexpr (!std::same_as<T, float>)
+      queue.launch(flat_blocks(layout_.size()), 1, flat_threads, 0,
+                   Round{master_.data(), values_.data(), layout_.size()});
+  }
+  // Copies the float32 weights to the host.
+  void download(Queue& queue, std::span<float> to) const {
+    if (to.size() != layout_.size()) throw ArgumentError("weights", "have another size than the model");
+    queue.download(to.data(), master_.data(), to.size());
+  }
+
+  [[nodiscard]] const LlamaConfig& config() const noexcept { return config_; }
+  [[nodiscard]] const LlamaLayout& layout() const noexcept { return layout_; }
+  [[nodiscard]] float* master() const noexcept { return master_.data(); }
+  // What products read; the float32 weights themselves for T = float.
+  [[nodiscard]] T* values() const noexcept {
+    if constexpr (std::same_as<T, float>) {
+      return master_.data();
+    } else {
+      return values_.data();
+    }
+  }
+
+ private:
+  LlamaConfig config_;
+  LlamaLayout layout_;
+  typename Queue::template Array<float> master_;
+  typename Queue::template Array<T> values_;
+};
+
+// AdamW and the gradients it takes, on a device.
+template <class T, class Queue>
+class DeviceAdamW {
+ public:
+  // Throws ArgumentError when a setting is out of range.
+  DeviceAdamW(Queue& queue, DeviceWeights<T, Queue>& weights, AdamWOptions options = {})
+      : queue_(queue),
+        weights_(weights),
+        options_(options),
+        gradients_(weights.layout().size()),
+        first_(weights.layout().size()),
+        second_(weights.layout().size()),
+        decays_((weights.layout().size() + AdamWStep::group - 1) / AdamWStep::group),
+        parts_(static_cast<std::size_t>(flat_blocks(weights.layout().size()))) {
+    check_adamw(options);
+    std::vector<std::uint8_t> decays(decays_.size(), 0);
+    for (const TensorSlot& slot : weights.layout().slots())
+      if (options.decay_vectors || slot.shape.size() > 1)
+        std::fill(decays.begin() + static_cast<std::ptrdiff_t>(slot.offset / AdamWStep::group),
+                  decays.begin() + static_cast<std::ptrdiff_t>(
+                                       (slot.offset + slot.size + AdamWStep::group - 1) / AdamWStep::group),
+                  std::uint8_t{1});
+    queue.upload(decays_.data(), decays.data(), decays.size());
+    queue.zero(first_.data(), first_.size());
+    queue.zero(second_.data(), second_.size());
+    zero_gradients();
+  }
+
+  void zero_gradients() { queue_.zero(gradients_.data(), gradients_.size()); }
+  [[nodiscard]] float* gradients() const noexcept { return gradients_.data(); }
+
+  // Euclidean norm of the gradients; NaN or infinity when one is there. Waits for the device.
+  [[nodiscard]] double gradient_norm() {
+    queue_.launch(flat_blocks(gradients_.size()), 1, flat_threads, 0,
+                  SquaredNormParts{gradients_.data(), gradients_.size(), parts_.data()});
+    std::vector<double> parts(parts_.size());
+    queue_.download(parts.data(), parts_.data(), parts.size());
+    double sum = 0;
+    for (const double part : parts) sum += part;
+    return std::sqrt(sum);
+  }
+
+  // One update with `gradients * scale` at learning rate `rate`.
+  void step(double rate, float scale = 1) {
+    BFloat16* values = nullptr;
+    if constexpr (std::same_as<T, BFloat16>) values = weights_.values();
+    queue_.launch(flat_blocks(gradients_.size()), 1, flat_threads, 0,
+                  AdamWStep{adamw_rule(options_, ++steps_, rate, scale), gradients_.data(), decays_.data(),
+                            weights_.master(), first_.data(), second_.data(), values, gradients_.size()});
+  }
+
+  [[nodiscard]] std::int64_t steps() const noexcept { return steps_; }
+
+ private:
+  Queue& queue_;
+  DeviceWeights<T, Queue>& weights_;
+  AdamWOptions options_;
+  typename Queue::template Array<float> gradients_, first_, second_;
+  typename Queue::template Array<std::uint8_t> decays_;
+  typename Queue::template Array<double> parts_;
+  std::int64_t steps_ = 0;
+};
+
+}  // namespace solopo::cuda

@@ -1,0 +1,120 @@
+// The CUDA backend on a device against the CPU backend. A program of its own, so that it needs neither a test
+// framework nor Eigen. Where there is no device it says so and exits with 77.
+//   device_test [--small]    --small: only what a memory checker can run in a minute
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <string>
+
+#include "parity.hpp"
+#include "solopo/cuda/queue.cuh"
+#include "tiny_llama.hpp"
+
+namespace {
+
+using namespace solopo;
+using cuda::CudaQueue;
+
+int failures = 0, checks = 0;
+
+void expect(const std::string& name, double value, double limit) {
+  ++checks;
+  const bool holds = value <= limit;
+  if (!holds) ++failures;
+  std::printf("%-4s %-72s %.3g (limit %.3g)\n", holds ? "ok" : "FAIL", name.c_str(), value, limit);
+  std::fflush(stdout);
+}
+
+LlamaConfig with_heads(std::int32_t head_dim, std::int32_t hidden, std::int32_t vocabulary) {
+  LlamaConfig c = test::tiny_config(true, true);
+  c.head_dim = head_dim;
+  c.hidden_size = hidden;
+  c.intermediate_size = 2 * hidden;
+  c.vocab_size = vocabulary;
+  c.max_position_embeddings = 1 << 16;
+  return c;
+}
+
+// Weights whose activations stay near one at any width.
+LlamaWeights<float> weights_of(const LlamaConfig& config, std::uint64_t seed) {
+  auto weights = test::random_weights<float>(config, seed);
+  const float scale = 1.0f / (0.2f * std::sqrt(static_cast<float>(config.hidden_size)));
+  for (const TensorSlot& slot : weights.layout.slots())
+    if (slot.shape.size() > 1)
+      for (std::size_t i = 0; i < slot.size; ++i) weights.data[slot.offset + i] *= scale;
+  return weights;
+}
+
+template <class T>
+void model(CudaQueue& queue, const std::string& name, const LlamaConfig& config, std::size_t scale,
+           cuda::DeviceLlamaOptions options, double logps, double gradient, std::uint64_t seed) {
+  const auto weights = weights_of(config, seed);
+  for (const bool read : {false, true}) {
+    RandomStream random(seed, "batch");
+    const PackedSequences batch = test::mixed_batch(config.vocab_size, random, read, scale);
+    const auto statistic = read ? Statistic::collision_logp : Statistic::none;
+    const auto report = test::model_parity<T>(queue, weights, batch, options, statistic);
+    const std::string full =
+        name + (read ? ", read prompt, " : ", ") + std::to_string(batch.tokens.size()) + " rows";
+    expect(full + ": log-probabilities", report.logps, logps);
+    if (read) expect(full + ": statistics", report.statistics, logps);
+    expect(full + ": gradients (worst " + report.worst + ")", report.gradient, gradient);
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const bool small = argc > 1 && std::strcmp(argv[1], "--small") == 0;
+  if (argc > 1 && std::string(argv[1]) == "--version") {
+    std::puts("solopo " SOLOPO_VERSION);
+    return 0;
+  }
+  if (cuda::device_count() == 0) {
+    std::puts("skipped: device_test (no CUDA device)");
+    return 77;
+  }
+  cudaDeviceProp properties{};
+  cuda::check(cudaGetDeviceProperties(&properties, 0), "cudaGetDeviceProperties");
+  std::printf("device: %s, compute capability %d.%d\n", properties.name, properties.major, properties.minor);
+  try {
+    CudaQueue queue;
+    const auto plain = cuda::AttentionKernels::plain;
+    std::uint64_t seed = 1;
+    model<float>(queue, "float32, tiny", test::tiny_config(false, true), 1, {.head_chunk = 5}, 1e-5, 1e-5,
+                 seed++);
+    model<float>(queue, "float32, tied, recompute", test::tiny_config(true, false), 3, {.recompute = true},
+                 1e-5, 1e-5, seed++);
+    for (const std::int32_t d : {64, 128}) {
+      const std::string width = ", heads of " + std::to_string(d);
+      const LlamaConfig config = with_heads(d, 64, 300);
+      model<BFloat16>(queue, "bfloat16, tensor cores" + width, config, small ? 2 : 9,
+                      {.attention = cuda::AttentionKernels::tensor}, 1e-2, 5e-2, seed++);
+      if (SOLOPO_HAS_CUDNN && !small)
+        model<BFloat16>(queue, "bfloat16, cuDNN" + width, config, 9,
+                        {.attention = cuda::AttentionKernels::library}, 1e-2, 5e-2, seed++);
+      model<BFloat16>(queue, "bfloat16, plain" + width, config, small ? 1 : 9, {.attention = plain}, 1e-2,
+                      5e-2, seed++);
+      if (!small) model<float>(queue, "float32" + width, config, 9, {}, 1e-5, 1e-5, seed++);
+    }
+    if (!small) {
+      model<float>(queue, "float32, wide", with_heads(64, 256, 2000), 11, {.head_chunk = 64}, 1e-5, 1e-5,
+                   seed++);
+      model<BFloat16>(queue, "bfloat16, wide, recompute", with_heads(64, 256, 2000), 11, {.recompute = true},
+                      1e-2, 5e-2, seed++);
+    }
+    const LlamaConfig config = test::tiny_config();
+    RandomStream random(7, "batch");
+    const auto losses = test::training_parity<float>(queue, test::random_weights<float>(config),
+                                                     test::mixed_batch(config.vocab_size, random, false), 10);
+    double worst = 0;
+    for (std::size_t s = 0; s < losses.first.size(); ++s)
+      worst = std::max(worst, static_cast<double>(std::abs(losses.first[s] - losses.second[s])));
+    expect("ten steps of training: loss", worst, 1e-4);
+  } catch (const Error& error) {
+    std::printf("FAIL %s\n", error.what());
+    return 1;
+  }
+  std::printf("%d checks, %d failed\n", checks, failures);
+  return failures == 0 ? 0 : 1;
+}

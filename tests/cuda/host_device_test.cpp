@@ -1,0 +1,155 @@
+// The kernels of the CUDA backend, run by a host that plays the device, against the CPU backend.
+#include <vector>
+#include "catch.hpp"
+
+#include "host_device.hpp"
+#include "parity.hpp"
+#include "tiny_llama.hpp"
+
+namespace {
+
+using namespace solopo;
+using test::HostQueue;
+
+TEST_CASE("a host that plays a device finds what a device would get wrong", "[cuda]") {
+  HostQueue queue(GENERATE(1, 2, 3));
+  SECTION("a barrier is missing") {
+    const auto rotate = [&](bool barrier) {
+      std::vector<int> out(128);
+      queue.launch(1, 1, 128, 128 * sizeof(int), [&](test::HostBlock& block) {
+        auto* const shared = static_cast<int*>(block.shared());
+        shared[block.thread()] = block.thread();
+        if (barrier) block.sync();
+        out[static_cast<std::size_t>(block.thread())] = shared[(block.thread() + 1) % 128];
+      });
+      std::vector<int> expected(128);
+      for (int i = 0; i < 128; ++i) expected[static_cast<std::size_t>(i)] = (i + 1) % 128;
+      return out == expected;
+    };
+    CHECK(rotate(true));
+    CHECK_FALSE(rotate(false));
+  }
+  SECTION("shared memory is too small") {
+    CHECK_THROWS_AS(
+        queue.launch(1, 1, 32, 31 * sizeof(int),
+                     [](test::HostBlock& block) { static_cast<int*>(block.shared())[block.thread()] = 0; }),
+        std::logic_error);
+  }
+  SECTION("a barrier that half of a block reaches") {
+    CHECK_THROWS_AS(queue.launch(1, 1, 64, 0,
+                                 [](test::HostBlock& block) {
+                                   if (block.thread() < 32) {
+                                     block.sync();
+                                   } else {
+                                     block.shuffle_xor(1, block.thread() == 40 ? 1 : 2);
+                                     if (block.thread() == 50) block.shuffle_xor(1, 1);
+                                   }
+                                 }),
+                    std::logic_error);
+  }
+}
+
+TEST_CASE("sums and maxima of a block", "[cuda]") {
+  HostQueue queue;
+  const int threads = GENERATE(32, 64, 128), n = GENERATE(1, 31, 64, 131);
+  std::vector<float> sums(static_cast<std::size_t>(threads)), tops(sums);
+  queue.launch(1, 1, threads, 0, [&](test::HostBlock& block) {
+    const cuda::BlockTeam<test::HostBlock> team(block);
+    sums[static_cast<std::size_t>(block.thread())] =
+        team.sum<float>(n, [](int i) { return static_cast<float>(i); });
+    tops[static_cast<std::size_t>(block.thread())] =
+        team.max<float>(n, 5, [](int i) { return static_cast<float>(i); });
+  });
+  for (const float sum : sums) CHECK(sum == static_cast<float>(n * (n - 1) / 2));
+  for (const float top : tops) CHECK(top == static_cast<float>(std::max(5, n - 1)));
+}
+
+LlamaConfig wide_heads(std::int32_t head_dim) {
+  LlamaConfig c = test::tiny_config(true, true);
+  c.head_dim = head_dim;
+  c.hidden_size = 32;
+  return c;
+}
+
+TEST_CASE("the device's model gives the host's numbers", "[cuda]") {
+  HostQueue queue;
+  RandomStream random(7, "batch");
+  const bool tied = GENERATE(true, false), read = GENERATE(true, false);
+  const LlamaConfig config = test::tiny_config(tied, !tied);
+  const auto weights = test::random_weights<float>(config);
+  const PackedSequences batch = test::mixed_batch(config.vocab_size, random, read);
+  const bool recompute = read;
+  const auto statistic = tied ? Statistic::collision_logp : Statistic::none;
+  const auto report = test::model_parity<float>(
+      queue, weights, batch, {.recompute = recompute, .head_chunk = read ? 5 : 1024}, statistic);
+  CAPTURE(tied, read, report.worst);
+  CHECK(report.logps <= 1e-6);
+  CHECK(report.statistics <= 1e-6);
+  CHECK(report.gradient <= 1e-5);
+}
+
+TEST_CASE("in bfloat16 plain kernels and tensor cores agree with float32 to rounding", "[cuda][slow]") {
+  HostQueue queue;
+  RandomStream random(7, "batch");
+  const int head_dim = GENERATE(64, 128);
+  const bool read = GENERATE(true, false);
+  const auto kernels = GENERATE(cuda::AttentionKernels::fastest, cuda::AttentionKernels::plain);
+  const LlamaConfig config = wide_heads(head_dim);
+  const auto weights = test::random_weights<float>(config);
+  const PackedSequences batch = test::mixed_batch(config.vocab_size, random, read, 4);
+  const auto report =
+      test::model_parity<BFloat16>(queue, weights, batch, {.attention = kernels}, Statistic::none);
+  CAPTURE(head_dim, read, kernels == cuda::AttentionKernels::plain, report.worst);
+  CHECK(report.logps <= 1e-2);
+  CHECK(report.gradient <= 5e-2);
+}
+
+TEST_CASE("a library's calls, merged, give the host's numbers", "[cuda]") {
+  HostQueue queue;
+  RandomStream random(7, "batch");
+  const bool read = GENERATE(true, false);
+  const LlamaConfig config = test::tiny_config();
+  const auto weights = test::random_weights<float>(config);
+  const PackedSequences batch = test::mixed_batch(config.vocab_size, random, read);
+  const auto report = test::model_parity<float>(
+      queue, weights, batch, {.attention = cuda::AttentionKernels::library}, Statistic::none);
+  CAPTURE(read, report.worst);
+  CHECK(queue.library_calls > 0);
+  CHECK(report.logps <= 1e-6);
+  CHECK(report.gradient <= 1e-5);
+}
+
+TEST_CASE("a prompt and its continuation are one call, another continuation two", "[cuda]") {
+  PackedSequences batch;
+  const std::vector<std::int32_t> prompt(6, 1), chosen(4, 1), rejected(3, 1), lone(2, 1);
+  const std::span<const std::int32_t> pair[] = {chosen, rejected};
+  batch.append_shared(prompt, pair);
+  batch.append(prompt, lone);
+  const auto rows = static_cast<std::int32_t>(batch.tokens.size());
+  const auto plan = cuda::library_plan(batch.tiles, rows, 1);
+  CHECK(plan.rest.empty());
+  CHECK(plan.all_keys);
+  REQUIRE(plan.calls.size() == 4);
+  CHECK((plan.calls[0].causal && plan.calls[0].q_end == 9));
+  CHECK((!plan.calls[1].causal && plan.calls[1].kv_end == 6 && plan.calls[1].q_begin == 9));
+  CHECK_FALSE(plan.calls[1].first_of_keys);
+  CHECK_FALSE(plan.calls[2].first_of_rows);
+  CHECK((plan.calls[3].causal && plan.calls[3].q_begin == 11 && plan.calls[3].q_end == 18));
+  // The rejected rows have 12 + 3 pairs.
+  const auto large = cuda::library_plan(batch.tiles, rows, 16);
+  CHECK(large.calls.size() == 2);
+  CHECK(large.rest.size() == 2);
+  CHECK_FALSE(large.all_keys);
+}
+
+TEST_CASE("ten steps of training on the device's code path", "[cuda]") {
+  HostQueue queue;
+  RandomStream random(7, "batch");
+  const LlamaConfig config = test::tiny_config();
+  const auto losses = test::training_parity<float>(queue, test::random_weights<float>(config),
+                                                   test::mixed_batch(config.vocab_size, random, false), 10);
+  CHECK(losses.first.front() != losses.first.back());
+  for (std::size_t s = 0; s < 10; ++s) CHECK(std::abs(losses.first[s] - losses.second[s]) <= 1e-4f);
+}
+
+}  // namespace

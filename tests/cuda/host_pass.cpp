@@ -1,0 +1,20 @@
+// The CPU backend's side of parity.hpp.
+#include <vector>
+
+#include "parity.hpp"
+#include "solopo/model/llama.hpp"
+
+namespace solopo::test {
+
+HostPass host_pass(const LlamaWeights<float>& weights, const PackedSequences& batch, Statistic statistic,
+                   const std::vector<float>& dlogps, const std::vector<float>& dstatistics) {
+  Llama<float> model(weights);
+  HostPass out;
+  out.logps = model.forward(batch, {.kind = statistic});
+  out.statistics.assign(model.statistics().begin(), model.statistics().end());
+  out.gradient.assign(weights.layout.size(), 0.0f);
+  model.backward(dlogps, out.gradient, dstatistics);
+  return out;
+}
+
+}  // namespace solopo::test
