@@ -119,6 +119,50 @@ TEST_CASE("a library's calls, merged, give the host's numbers", "[cuda]") {
   CHECK(report.gradient <= 1e-5);
 }
 
+TEST_CASE("a plan's blocks have every pair of the tiles once, by queries and by keys", "[cuda]") {
+  RandomStream random(GENERATE(1, 2, 3), "plan");
+  const PackedSequences batch = test::mixed_batch(50, random, GENERATE(true, false), 3);
+  const auto rows = static_cast<std::int32_t>(batch.tokens.size());
+  const auto keys = std::max(rows, static_cast<std::int32_t>(batch.read_tokens.size()));
+  // Pairs by query, key and where the key lies.
+  const auto at = [&](std::int32_t q, std::int32_t k, bool read) {
+    return (static_cast<std::size_t>(read) * static_cast<std::size_t>(rows) + static_cast<std::size_t>(q)) *
+               static_cast<std::size_t>(keys) +
+           static_cast<std::size_t>(k);
+  };
+  const std::size_t size = 2 * static_cast<std::size_t>(rows) * static_cast<std::size_t>(keys);
+  std::vector<int> expected(size), by_queries(size), by_keys(size);
+  for (const kernels::AttentionTile& t : batch.tiles)
+    for (std::int32_t q = t.q_begin; q < t.q_end; ++q)
+      for (std::int32_t k = t.kv_begin; k < (t.causal ? t.kv_end - (t.q_end - 1 - q) : t.kv_end); ++k)
+        ++expected[at(q, k, t.read)];
+  const auto plan = cuda::attention_plan(batch.tiles, rows, 16, 8);
+  std::vector<int> rows_seen(static_cast<std::size_t>(rows)), keys_seen(rows_seen);
+  for (const cuda::PlanBlock& block : plan.queries)
+    for (std::int32_t q = block.begin; q < block.end; ++q) {
+      ++rows_seen[static_cast<std::size_t>(q)];
+      for (std::int32_t t = block.first; t < block.last; ++t) {
+        const cuda::TileRange& tile = plan.query_tiles[static_cast<std::size_t>(t)];
+        for (std::int32_t k = tile.kv_begin; k < tile.visible(q); ++k) ++by_queries[at(q, k, tile.read != 0)];
+      }
+    }
+  for (const cuda::PlanBlock& block : plan.keys)
+    for (std::int32_t k = block.begin; k < block.end; ++k) {
+      ++keys_seen[static_cast<std::size_t>(k)];
+      for (std::int32_t t = block.first; t < block.last; ++t) {
+        const cuda::TileRange& tile = plan.key_tiles[static_cast<std::size_t>(t)];
+        for (std::int32_t q = tile.q_begin; q < tile.q_end; ++q)
+          if (k < tile.visible(q)) ++by_keys[at(q, k, false)];
+      }
+    }
+  CHECK(std::all_of(rows_seen.begin(), rows_seen.end(), [](int n) { return n == 1; }));
+  CHECK(std::all_of(keys_seen.begin(), keys_seen.end(), [](int n) { return n == 1; }));
+  CHECK(by_queries == expected);
+  std::fill(expected.begin() + static_cast<std::ptrdiff_t>(size / 2), expected.end(),
+            0);  // read keys have no gradient
+  CHECK(by_keys == expected);
+}
+
 TEST_CASE("a prompt and its continuation are one call, another continuation two", "[cuda]") {
   PackedSequences batch;
   const std::vector<std::int32_t> prompt(6, 1), chosen(4, 1), rejected(3, 1), lone(2, 1);
