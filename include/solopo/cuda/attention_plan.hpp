@@ -56,6 +56,7 @@ inline void most_work_first(std::vector<PlanBlock>& blocks, const std::vector<st
   std::stable_sort(order.begin(), order.end(),
                    [&](std::size_t a, std::size_t b) { return work[a] > work[b]; });
   std::vector<PlanBlock> sorted;
+  sorted.reserve(blocks.size());
   for (const std::size_t i : order) sorted.push_back(blocks[i]);
   blocks = std::move(sorted);
 }
