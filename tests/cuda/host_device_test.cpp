@@ -184,6 +184,8 @@ TEST_CASE("a prompt and its continuation are one call, another continuation two"
   CHECK(large.calls.size() == 2);
   CHECK(large.rest.size() == 2);
   CHECK_FALSE(large.all_keys);
+  CHECK(large.all_rows);
+  CHECK_FALSE(cuda::library_plan(batch.tiles, rows + 1, 1).all_rows);
 }
 
 TEST_CASE("ten steps of training on the device's code path", "[cuda]") {

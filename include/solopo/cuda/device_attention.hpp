@@ -50,7 +50,7 @@ class DeviceAttention {
     std::vector<kernels::AttentionTile> rest;
     if (library_possible_) {
       LibraryPlan plan = library_plan(tiles, rows, kernels_ == AttentionKernels::library ? 1 : library_pairs);
-      library_ = !plan.calls.empty();
+      library_ = !plan.calls.empty() && plan.all_rows;  // our own kernels write rows without keys, too
       rest = std::move(plan.rest);
       if (library_) tiles = rest;
       calls_.set(std::move(plan));

@@ -48,6 +48,7 @@ struct LibraryPlan {
   std::vector<Call> calls;
   std::vector<kernels::AttentionTile> rest;  // of queries that are in no call
   bool all_keys = false;                     // every row of keys is in a first call of them
+  bool all_rows = false;                     // every row of queries is in a tile
 };
 
 // The calls for tiles over `rows` rows. A prompt followed by its continuation is one causal call; a
@@ -102,6 +103,10 @@ struct LibraryPlan {
     plan.calls.push_back(call);
   }
   plan.all_keys = keys_seen == rows;
+  std::vector<char> seen(static_cast<std::size_t>(rows), 0);
+  for (const kernels::AttentionTile& t : tiles)
+    std::fill(seen.begin() + t.q_begin, seen.begin() + t.q_end, 1);
+  plan.all_rows = std::find(seen.begin(), seen.end(), 0) == seen.end();
   return plan;
 }
 
