@@ -36,6 +36,7 @@ class HostBlock {
   [[nodiscard]] int y() const;
   [[nodiscard]] int blocks() const;
   void sync();
+  void sync_warp() { exchange(nullptr, 0); }
   [[nodiscard]] void* shared() const;
   [[nodiscard]] void* scratch() const;
   template <class T>
@@ -255,7 +256,8 @@ inline std::function<const void*(int)> HostBlock::exchange(const void* bytes, st
   const int warp = thread_ / cuda::warp_size, parity = exchanges_ % 2;
   unsigned char* const slots =
       run_.slots_.data() + static_cast<std::size_t>(parity * run_.threads_) * HostBlockRun::slot_bytes;
-  std::memcpy(slots + static_cast<std::size_t>(thread_) * HostBlockRun::slot_bytes, bytes, size);
+  if (size > 0)
+    std::memcpy(slots + static_cast<std::size_t>(thread_) * HostBlockRun::slot_bytes, bytes, size);
   run_.warp_barrier(warp, parity, exchanges_ / 2 + 1);
   ++exchanges_;
   return [slots, warp](int lane) {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <numeric>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "solopo/core/config.hpp"
@@ -28,11 +29,10 @@ struct PlanBlock {
   std::int32_t begin, end, first, last;
 };
 
+// One side of attention in blocks: each row in one, those with the most work first.
 struct AttentionPlan {
-  std::vector<PlanBlock> queries;      // each row of queries in one block, blocks with the most keys first
-  std::vector<TileRange> query_tiles;  // of query blocks
-  std::vector<PlanBlock> keys;         // each row of keys in one block; keys that are read have none
-  std::vector<TileRange> key_tiles;    // of key blocks
+  std::vector<PlanBlock> blocks;
+  std::vector<TileRange> tiles;  // of the blocks
 };
 
 namespace plan_detail {
@@ -61,54 +61,60 @@ inline void most_work_first(std::vector<PlanBlock>& blocks, const std::vector<st
   blocks = std::move(sorted);
 }
 
+// Gives each block its tiles: those it is in, as far as work_of(tile, block) leaves them, which says their
+// work.
+template <class In, class WorkOf>
+AttentionPlan plan_of(std::vector<PlanBlock> blocks, std::span<const kernels::AttentionTile> tiles,
+                      bool tiles_only, In&& in, WorkOf&& work_of) {
+  AttentionPlan plan{std::move(blocks), {}};
+  std::vector<std::int64_t> work;
+  for (PlanBlock& block : plan.blocks) {
+    block.first = static_cast<std::int32_t>(plan.tiles.size());
+    work.push_back(0);
+    for (const kernels::AttentionTile& t : tiles) {
+      if (!in(t, block)) continue;
+      TileRange tile{t.q_begin, t.q_end, t.kv_begin, t.kv_end, t.causal ? 1 : 0, t.read ? 1 : 0};
+      work.back() += work_of(tile, block);
+      plan.tiles.push_back(tile);
+    }
+    block.last = static_cast<std::int32_t>(plan.tiles.size());
+  }
+  most_work_first(plan.blocks, work);
+  if (tiles_only) std::erase_if(plan.blocks, [](const PlanBlock& b) { return b.first == b.last; });
+  return plan;
+}
+
 }  // namespace plan_detail
 
-// Blocks of at most q_size queries and kv_size keys for tiles over `rows` rows. tiles_only: rows in no tile
-// are in no block.
-[[nodiscard]] inline AttentionPlan attention_plan(std::span<const kernels::AttentionTile> tiles,
-                                                  std::int32_t rows, std::int32_t q_size,
-                                                  std::int32_t kv_size, bool tiles_only = false) {
-  AttentionPlan plan;
-  std::vector<std::int32_t> q_edges, kv_edges;
-  for (const kernels::AttentionTile& t : tiles) {
-    q_edges.insert(q_edges.end(), {t.q_begin, t.q_end});
-    if (!t.read) kv_edges.insert(kv_edges.end(), {t.kv_begin, t.kv_end});
-  }
-  const auto range = [](const kernels::AttentionTile& t) {
-    return TileRange{t.q_begin, t.q_end, t.kv_begin, t.kv_end, t.causal ? 1 : 0, t.read ? 1 : 0};
-  };
-  std::vector<std::int64_t> work;
-  plan.queries = plan_detail::cut(std::move(q_edges), rows, q_size);
-  for (PlanBlock& block : plan.queries) {
-    block.first = static_cast<std::int32_t>(plan.query_tiles.size());
-    work.push_back(0);
-    for (const kernels::AttentionTile& t : tiles)
-      if (t.q_begin <= block.begin && block.begin < t.q_end) {
-        plan.query_tiles.push_back(range(t));
-        work.back() += range(t).visible(block.end - 1) - t.kv_begin;
-      }
-    block.last = static_cast<std::int32_t>(plan.query_tiles.size());
-  }
-  plan_detail::most_work_first(plan.queries, work);
-  if (tiles_only) std::erase_if(plan.queries, [](const PlanBlock& b) { return b.first == b.last; });
-  work.clear();
-  plan.keys = plan_detail::cut(std::move(kv_edges), rows, kv_size);
-  for (PlanBlock& block : plan.keys) {
-    block.first = static_cast<std::int32_t>(plan.key_tiles.size());
-    work.push_back(0);
-    for (const kernels::AttentionTile& t : tiles)
-      if (!t.read && t.kv_begin <= block.begin && block.begin < t.kv_end) {
-        TileRange tile = range(t);
+// Blocks of at most `size` queries for tiles over `rows` rows. tiles_only: rows in no tile are in no block.
+[[nodiscard]] inline AttentionPlan query_plan(std::span<const kernels::AttentionTile> tiles,
+                                              std::int32_t rows, std::int32_t size, bool tiles_only = false) {
+  std::vector<std::int32_t> edges;
+  for (const kernels::AttentionTile& t : tiles) edges.insert(edges.end(), {t.q_begin, t.q_end});
+  return plan_detail::plan_of(
+      plan_detail::cut(std::move(edges), rows, size), tiles, tiles_only,
+      [](const kernels::AttentionTile& t, const PlanBlock& block) {
+        return t.q_begin <= block.begin && block.begin < t.q_end;
+      },
+      [](TileRange& tile, const PlanBlock& block) { return tile.visible(block.end - 1) - tile.kv_begin; });
+}
+
+// The same for keys; keys that are read are in no block.
+[[nodiscard]] inline AttentionPlan key_plan(std::span<const kernels::AttentionTile> tiles, std::int32_t rows,
+                                            std::int32_t size, bool tiles_only = false) {
+  std::vector<std::int32_t> edges;
+  for (const kernels::AttentionTile& t : tiles)
+    if (!t.read) edges.insert(edges.end(), {t.kv_begin, t.kv_end});
+  return plan_detail::plan_of(
+      plan_detail::cut(std::move(edges), rows, size), tiles, tiles_only,
+      [](const kernels::AttentionTile& t, const PlanBlock& block) {
+        return !t.read && t.kv_begin <= block.begin && block.begin < t.kv_end;
+      },
+      [](TileRange& tile, const PlanBlock& block) {
         // Rows before the first that sees the block's first key are left out.
-        if (t.causal) tile.q_begin = std::max(t.q_begin, t.q_end - (t.kv_end - block.begin));
-        plan.key_tiles.push_back(tile);
-        work.back() += tile.q_end - tile.q_begin;
-      }
-    block.last = static_cast<std::int32_t>(plan.key_tiles.size());
-  }
-  plan_detail::most_work_first(plan.keys, work);
-  if (tiles_only) std::erase_if(plan.keys, [](const PlanBlock& b) { return b.first == b.last; });
-  return plan;
+        if (tile.causal) tile.q_begin = std::max(tile.q_begin, tile.q_end - (tile.kv_end - block.begin));
+        return tile.q_end - tile.q_begin;
+      });
 }
 
 }  // namespace solopo::cuda

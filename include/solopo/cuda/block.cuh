@@ -20,6 +20,7 @@ class DeviceBlock {
   __device__ int y() const { return static_cast<int>(blockIdx.y); }
   __device__ int blocks() const { return static_cast<int>(gridDim.x); }
   __device__ void sync() const { __syncthreads(); }
+  __device__ void sync_warp() const { __syncwarp(); }
 
   // Shared memory of the size that the launch asked for.
   __device__ void* shared() const {

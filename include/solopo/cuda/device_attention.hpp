@@ -59,17 +59,9 @@ class DeviceAttention {
                              : base_.head_dim == 64 ? tensor::forward_q_size<64>
                                                     : tensor::forward_q_size<128>;
     const int rows_of_keys = tensor_ ? tensor::tile_rows : plain::kv_size;
-    const AttentionPlan forward = attention_plan(tiles, rows, forward_rows, rows_of_keys, library_);
-    const AttentionPlan backward = attention_plan(tiles, rows, rows_of_keys, rows_of_keys, library_);
-    forward_blocks_ = static_cast<int>(forward.queries.size());
-    query_blocks_ = static_cast<int>(backward.queries.size());
-    key_blocks_ = static_cast<int>(backward.keys.size());
-    forward_.upload(queue_, forward.queries);
-    forward_tiles_.upload(queue_, forward.query_tiles);
-    queries_.upload(queue_, backward.queries);
-    query_tiles_.upload(queue_, backward.query_tiles);
-    keys_.upload(queue_, backward.keys);
-    key_tiles_.upload(queue_, backward.key_tiles);
+    forward_.upload(queue_, query_plan(tiles, rows, forward_rows, library_));
+    queries_.upload(queue_, query_plan(tiles, rows, rows_of_keys, library_));
+    keys_.upload(queue_, key_plan(tiles, rows, rows_of_keys, library_));
   }
 
   // Heads, widths and rows filled in.
@@ -80,13 +72,13 @@ class DeviceAttention {
     if constexpr (Queue::template has_attention<T>(64))
       if (library_) calls_.forward(queue_, a);
     a.log_sum_exp = own_log_sum_exp(a);
-    a.query_blocks = forward_.data();
-    a.query_tiles = forward_tiles_.data();
+    a.query_blocks = forward_.blocks.data();
+    a.query_tiles = forward_.tiles.data();
     if constexpr (std::same_as<T, BFloat16>) {
-      if (tensor_ && a.head_dim == 64) return run(forward_blocks_, tensor::Forward<64>{a});
-      if (tensor_) return run(forward_blocks_, tensor::Forward<128>{a});
+      if (tensor_ && a.head_dim == 64) return run(forward_.count, tensor::Forward<64>{a});
+      if (tensor_) return run(forward_.count, tensor::Forward<128>{a});
     }
-    run_plain(forward_blocks_, plain::Forward<T>{a});
+    run_plain(forward_.count, plain::Forward<T>{a});
   }
 
   // Reads what the forward read and wrote, and dout; writes dq, dk and dv.
@@ -94,33 +86,33 @@ class DeviceAttention {
     if constexpr (Queue::template has_attention<T>(64))
       if (library_) calls_.backward(queue_, a);
     a.log_sum_exp = own_log_sum_exp(a);
-    if (query_blocks_ == 0) return;
+    if (queries_.count == 0) return;
     const auto heads = static_cast<std::size_t>(a.heads), rows = static_cast<std::size_t>(a.rows);
-    a.query_blocks = queries_.data();
-    a.query_tiles = query_tiles_.data();
-    a.key_blocks = keys_.data();
-    a.key_tiles = key_tiles_.data();
+    a.query_blocks = queries_.blocks.data();
+    a.query_tiles = queries_.tiles.data();
+    a.key_blocks = keys_.blocks.data();
+    a.key_tiles = keys_.tiles.data();
     a.delta = delta_.reserve(queue_, rows * heads);
     a.dk_part = dk_part_.reserve(queue_, rows * heads * static_cast<std::size_t>(a.head_dim));
     a.dv_part = dv_part_.reserve(queue_, rows * heads * static_cast<std::size_t>(a.head_dim));
-    queue_.launch(query_blocks_, plan_slices, 128, 0, AttentionDelta<T>{a});
+    queue_.launch(queries_.count, plan_slices, 128, 0, AttentionDelta<T>{a});
     bool done = false;
     if constexpr (std::same_as<T, BFloat16>) {
       if (tensor_ && a.head_dim == 64) {
-        run(query_blocks_, tensor::QueryGradient<64>{a});
-        run(key_blocks_, tensor::KeyGradient<64>{a});
+        run(queries_.count, tensor::QueryGradient<64>{a});
+        run(keys_.count, tensor::KeyGradient<64>{a});
         done = true;
       } else if (tensor_) {
-        run(query_blocks_, tensor::QueryGradient<128>{a});
-        run(key_blocks_, tensor::KeyGradient<128>{a});
+        run(queries_.count, tensor::QueryGradient<128>{a});
+        run(keys_.count, tensor::KeyGradient<128>{a});
         done = true;
       }
     }
     if (!done) {
-      run_plain(query_blocks_, plain::QueryGradient<T>{a});
-      run_plain(key_blocks_, plain::KeyGradient<T>{a});
+      run_plain(queries_.count, plain::QueryGradient<T>{a});
+      run_plain(keys_.count, plain::KeyGradient<T>{a});
     }
-    queue_.launch(key_blocks_, plan_slices, 256, 0, AttentionAddGroup<T>{a, library_});
+    queue_.launch(keys_.count, plan_slices, 256, 0, AttentionAddGroup<T>{a, library_});
   }
 
   [[nodiscard]] std::size_t bytes() const noexcept {
@@ -148,14 +140,24 @@ class DeviceAttention {
     queue_.launch(blocks, base_.heads, plain::threads, plain::shared_bytes(base_.head_dim), kernel);
   }
 
+  struct DevicePlan {
+    GrowingArray<PlanBlock, Queue> blocks;
+    GrowingArray<TileRange, Queue> tiles;
+    int count = 0;  // of blocks
+
+    void upload(Queue& queue, const AttentionPlan& plan) {
+      blocks.upload(queue, plan.blocks);
+      tiles.upload(queue, plan.tiles);
+      count = static_cast<int>(plan.blocks.size());
+    }
+  };
+
   Queue& queue_;
   AttentionKernels kernels_;
   bool tensor_, library_possible_, library_ = false;
   LibraryAttention<T, Queue> calls_;
   AttentionArrays<T> base_;
-  int forward_blocks_ = 0, query_blocks_ = 0, key_blocks_ = 0;
-  GrowingArray<PlanBlock, Queue> forward_, queries_, keys_;
-  GrowingArray<TileRange, Queue> forward_tiles_, query_tiles_, key_tiles_;
+  DevicePlan forward_, queries_, keys_;  // queries of the forward, of the backward, and its keys
   GrowingArray<float, Queue> delta_, dk_part_, dv_part_;
 };
 

@@ -131,7 +131,7 @@ struct MergeAttention {
       const T* const from = part.row(row) + h * head_dim;
       for (int i = lane; i < head_dim; i += warp_size)
         to[i] = share_a * static_cast<float>(to[i]) + share_b * static_cast<float>(from[i]);
-      block.shuffle_xor(both, 1);  // every lane has read before one writes
+      block.sync_warp();  // every lane has read before one writes
       if (lane == 0) log_sum_exp[at] = both;
     }
   }

@@ -252,9 +252,11 @@ struct Forward {
   SOLOPO_DEVICE static void mask(float (&s)[strips][4], const TileRange& tile, int row, int begin, int lane) {
     const int seen[2] = {tile.visible(row) - begin, tile.visible(row + 8) - begin};
     SOLOPO_UNROLL
-    for (int i = 0; i < strips; ++i) SOLOPO_UNROLL
-    for (int e = 0; e < 4; ++e)
-      if (i * 8 + lane % 4 * 2 + e % 2 >= seen[e / 2]) s[i][e] = no_keys;
+    for (int i = 0; i < strips; ++i) {
+      SOLOPO_UNROLL
+      for (int e = 0; e < 4; ++e)
+        if (i * 8 + lane % 4 * 2 + e % 2 >= seen[e / 2]) s[i][e] = no_keys;
+    }
   }
 };
 
@@ -313,11 +315,13 @@ struct QueryGradient {
       const int row = rows.begin + first_row + lane / 4;
       const int seen[2] = {tile.visible(row) - step.begin, tile.visible(row + 8) - step.begin};
       SOLOPO_UNROLL
-      for (int i = 0; i < strips; ++i) SOLOPO_UNROLL
-      for (int e = 0; e < 4; ++e) {
-        const float p =
-            i * 8 + lane % 4 * 2 + e % 2 < seen[e / 2] ? block.exp2(s[i][e] * scale - lse[e / 2]) : 0;
-        s[i][e] = p * (dp[i][e] - delta[e / 2]);
+      for (int i = 0; i < strips; ++i) {
+        SOLOPO_UNROLL
+        for (int e = 0; e < 4; ++e) {
+          const float p =
+              i * 8 + lane % 4 * 2 + e % 2 < seen[e / 2] ? block.exp2(s[i][e] * scale - lse[e / 2]) : 0;
+          s[i][e] = p * (dp[i][e] - delta[e / 2]);
+        }
       }
       SOLOPO_UNROLL
       for (int c = 0; c < tile_rows / 16; ++c) {
@@ -396,13 +400,15 @@ struct KeyGradient {
       const TileRange tile = step.tiles[step.tile];
       const int key = keys.begin + first_key + lane / 4;
       SOLOPO_UNROLL
-      for (int i = 0; i < q_strips; ++i) SOLOPO_UNROLL
-      for (int e = 0; e < 4; ++e) {
-        const int at = i * 8 + lane % 4 * 2 + e % 2, row = step.begin + at;
-        const bool sees = row < step.end() && key + e / 2 * 8 < tile.visible(row);
-        const float p = sees ? block.exp2(s[i][e] * scale - lse(current)[at]) : 0;
-        s[i][e] = p;
-        dp[i][e] = p * (dp[i][e] - delta(current)[at]);
+      for (int i = 0; i < q_strips; ++i) {
+        SOLOPO_UNROLL
+        for (int e = 0; e < 4; ++e) {
+          const int at = i * 8 + lane % 4 * 2 + e % 2, row = step.begin + at;
+          const bool sees = row < step.end() && key + e / 2 * 8 < tile.visible(row);
+          const float p = sees ? block.exp2(s[i][e] * scale - lse(current)[at]) : 0;
+          s[i][e] = p;
+          dp[i][e] = p * (dp[i][e] - delta(current)[at]);
+        }
       }
       SOLOPO_UNROLL
       for (int c = 0; c < q_rows / 16; ++c) {
