@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "scheme_batch.hpp"
 #include "solopo/core/random.hpp"
 #include "solopo/cost/flops.hpp"
 #include "solopo/cost/model_shapes.hpp"
@@ -23,15 +24,9 @@
 namespace {
 
 using namespace solopo;
+using bench::Ids, bench::config_of, bench::median;
 using cuda::check;
 using cuda::CudaQueue;
-using Ids = std::vector<std::int32_t>;
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const std::size_t n = values.size();
-  return n % 2 == 1 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
-}
 
 class Timer {
  public:
@@ -66,23 +61,16 @@ class Timer {
   cudaEvent_t begin_ = nullptr, end_ = nullptr;
 };
 
-// Numbers about one, made on the host once and repeated.
-template <class T>
-struct Noise {
-  template <class Array>
-  static void fill(CudaQueue& queue, const Array& to) {
-    RandomStream random(1, "noise");
-    std::vector<T> block(std::min<std::size_t>(to.size(), std::size_t{1} << 20));
-    for (T& x : block) x = static_cast<float>(random.uniform() - 0.5);
-    for (std::size_t at = 0; at < to.size(); at += block.size())
-      queue.upload(to.data() + at, block.data(), std::min(block.size(), to.size() - at));
-    queue.wait();
-  }
-};
+// Numbers about zero, made on the host once and repeated.
 template <class T>
 cuda::DeviceArray<T> noise(CudaQueue& queue, std::size_t size) {
   cuda::DeviceArray<T> out(size);
-  Noise<T>::fill(queue, out);
+  RandomStream random(1, "noise");
+  std::vector<T> block(std::min<std::size_t>(size, std::size_t{1} << 20));
+  for (T& x : block) x = static_cast<float>(random.uniform() - 0.5);
+  for (std::size_t at = 0; at < size; at += block.size())
+    queue.upload(out.data() + at, block.data(), std::min(block.size(), size - at));
+  queue.wait();
   return out;
 }
 
@@ -283,22 +271,6 @@ void bench_rows(CudaQueue& queue, Timer& timer) {
   }
 }
 
-LlamaConfig config_of(const cost::ModelShape& shape) {
-  const auto size = [](cost::Count n) { return static_cast<std::int32_t>(n); };
-  return {.model_type = shape.attention_bias ? "qwen2" : "llama",
-          .vocab_size = size(shape.vocabulary),
-          .hidden_size = size(shape.width),
-          .intermediate_size = size(shape.ffn),
-          .num_hidden_layers = size(shape.layers),
-          .num_attention_heads = size(shape.heads),
-          .num_key_value_heads = size(shape.kv_heads),
-          .head_dim = size(shape.head_dim),
-          .max_position_embeddings = 1 << 20,
-          .rope_theta = 100000.0,
-          .tie_word_embeddings = shape.tied_head,
-          .attention_bias = shape.attention_bias};
-}
-
 LlamaWeights<float> random_weights(const LlamaConfig& config) {
   LlamaWeights<float> weights(config);
   std::uint64_t state = 0x9e3779b97f4a7c15;
@@ -403,7 +375,6 @@ void bench_schemes(CudaQueue& queue, Timer& timer, Model& m) {
   for (const long prompt : {2048L, 8192L, 16384L, 32768L}) {
     const Ids long_ids = random_ids(m.config, prompt), short_ids = random_ids(m.config, short_prompt),
               chosen = random_ids(m.config, response), rejected = random_ids(m.config, response);
-    const std::span<const std::int32_t> pair[] = {chosen, rejected};
     struct Trial {
       const cost::NamedScheme* scheme;
       PackedSequences batch;
@@ -412,18 +383,7 @@ void bench_schemes(CudaQueue& queue, Timer& timer, Model& m) {
     std::vector<Trial> trials;
     for (const char* scheme : {"V", "V+PS", "S", "S+PS", "S+PS+RO"}) {
       Trial trial{&cost::find_scheme(scheme), {}};
-      const bool solo = trial.scheme->scheme.sides == cost::Sides::solopo;
-      const Ids& pair_prompt = solo ? short_ids : long_ids;
-      if (trial.scheme->scheme.share_prefix) {
-        trial.batch.append_shared(pair_prompt, pair);
-      } else {
-        for (const auto& one : pair) trial.batch.append(pair_prompt, one);
-      }
-      if (trial.scheme->scheme.long_gradient == cost::LongGradient::response) {
-        trial.batch.append_read(long_ids, {pair, 1});
-      } else if (solo) {
-        trial.batch.append(long_ids, chosen);
-      }
+      trial.batch = bench::scheme_batch(trial.scheme->scheme, short_ids, long_ids, chosen, rejected);
       trials.push_back(std::move(trial));
     }
     cuda::DeviceLlama<BFloat16, CudaQueue> model(queue, m.weights);

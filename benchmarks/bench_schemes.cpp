@@ -12,10 +12,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
-#include <span>
 #include <string>
 #include <vector>
 
+#include "scheme_batch.hpp"
 #include "solopo/core/random.hpp"
 #include "solopo/cost/model_shapes.hpp"
 #include "solopo/cost/named_schemes.hpp"
@@ -24,8 +24,8 @@
 
 namespace {
 
+using solopo::bench::config_of, solopo::bench::Ids, solopo::bench::median;
 using solopo::cost::Count;
-using Ids = std::vector<std::int32_t>;
 
 struct Trial {
   const solopo::cost::NamedScheme* scheme;
@@ -35,12 +35,6 @@ struct Trial {
 
 double seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const std::size_t n = values.size();
-  return n % 2 == 1 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
 }
 
 }  // namespace
@@ -77,18 +71,7 @@ int main(int argc, char** argv) {
   solopo::kernels::set_thread_count(static_cast<int>(threads));
 
   const solopo::cost::ModelShape& shape = solopo::cost::find_model_shape("smollm2-135m");
-  const auto size = [](Count n) { return static_cast<std::int32_t>(n); };
-  const solopo::LlamaConfig config{.model_type = "llama",
-                                   .vocab_size = size(shape.vocabulary),
-                                   .hidden_size = size(shape.width),
-                                   .intermediate_size = size(shape.ffn),
-                                   .num_hidden_layers = size(shape.layers),
-                                   .num_attention_heads = size(shape.heads),
-                                   .num_key_value_heads = size(shape.kv_heads),
-                                   .head_dim = size(shape.head_dim),
-                                   .max_position_embeddings = 1 << 20,
-                                   .rope_theta = 100000.0,
-                                   .tie_word_embeddings = shape.tied_head};
+  const solopo::LlamaConfig config = config_of(shape);
   solopo::LlamaWeights<float> weights(config);
   solopo::RandomStream random(1, "bench");
   for (const solopo::TensorSlot& slot : weights.layout.slots())
@@ -103,23 +86,11 @@ int main(int argc, char** argv) {
   };
   const Ids long_ids = ids(prompt), short_ids = ids(short_prompt), chosen = ids(response),
             rejected = ids(response);
-  const std::span<const std::int32_t> pair[] = {chosen, rejected};
 
   std::vector<Trial> trials;
   for (const char* name : {"V", "V+PS", "S", "S+PS", "S+PS+RO"}) {
     Trial trial{&solopo::cost::find_scheme(name), {}};
-    const bool solo = trial.scheme->scheme.sides == solopo::cost::Sides::solopo;
-    const Ids& pair_prompt = solo ? short_ids : long_ids;
-    if (trial.scheme->scheme.share_prefix) {
-      trial.batch.append_shared(pair_prompt, pair);
-    } else {
-      for (const auto& one : pair) trial.batch.append(pair_prompt, one);
-    }
-    if (trial.scheme->scheme.long_gradient == solopo::cost::LongGradient::response) {
-      trial.batch.append_read(long_ids, {pair, 1});
-    } else if (solo) {
-      trial.batch.append(long_ids, chosen);
-    }
+    trial.batch = solopo::bench::scheme_batch(trial.scheme->scheme, short_ids, long_ids, chosen, rejected);
     trials.push_back(std::move(trial));
   }
 
