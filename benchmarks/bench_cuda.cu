@@ -383,7 +383,8 @@ void bench_schemes(CudaQueue& queue, Timer& timer, Model& m) {
     std::vector<Trial> trials;
     for (const char* scheme : {"V", "V+PS", "S", "S+PS", "S+PS+RO"}) {
       Trial trial{&cost::find_scheme(scheme), {}};
-      trial.batch = bench::scheme_batch(trial.scheme->scheme, short_ids, long_ids, chosen, rejected);
+      trial.batch =
+          bench::scheme_batches(trial.scheme->scheme, short_ids, long_ids, chosen, rejected).front();
       trials.push_back(std::move(trial));
     }
     cuda::DeviceLlama<BFloat16, CudaQueue> model(queue, m.weights);

@@ -37,24 +37,26 @@ inline LlamaConfig config_of(const cost::ModelShape& shape) {
           .attention_bias = shape.attention_bias};
 }
 
-// One record as the scheme lays it out.
-inline PackedSequences scheme_batch(const cost::Scheme& scheme, const Ids& short_prompt,
-                                    const Ids& long_prompt, const Ids& chosen, const Ids& rejected) {
+// One record as the scheme lays it out: the batches that run one after the other.
+inline std::vector<PackedSequences> scheme_batches(const cost::Scheme& scheme, const Ids& short_prompt,
+                                                   const Ids& long_prompt, const Ids& chosen,
+                                                   const Ids& rejected) {
   const bool solo = scheme.sides == cost::Sides::solopo;
   const Ids& prompt = solo ? short_prompt : long_prompt;
   const std::span<const std::int32_t> pair[] = {chosen, rejected};
-  PackedSequences batch;
+  std::vector<PackedSequences> batches(1);
   if (scheme.share_prefix) {
-    batch.append_shared(prompt, pair);
+    batches.back().append_shared(prompt, pair);
   } else {
-    for (const auto& one : pair) batch.append(prompt, one);
+    for (const auto& one : pair) batches.back().append(prompt, one);
   }
+  if (scheme.passes == cost::Passes::short_side_first) batches.emplace_back();
   if (scheme.long_gradient == cost::LongGradient::response) {
-    batch.append_read(long_prompt, {pair, 1});
+    batches.back().append_read(long_prompt, {pair, 1});
   } else if (solo) {
-    batch.append(long_prompt, chosen);
+    batches.back().append(long_prompt, chosen);
   }
-  return batch;
+  return batches;
 }
 
 }  // namespace solopo::bench

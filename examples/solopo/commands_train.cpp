@@ -172,6 +172,13 @@ void add_train(CLI::App& program, Commands& commands) {
   app->add_flag("--share-prefix,!--no-share-prefix", o.share_prefix,
                 "Read the prompt of two responses once [on]")
       ->group(run);
+  app->add_option("--passes", o.passes,
+                  "Both sides of a record together; two-pass: one after the other, which takes the memory of "
+                  "the larger one and the time of another reading of the short one; auto: together where it "
+                  "fits")
+      ->check(CLI::IsMember({"together", "two-pass", "auto"}))
+      ->capture_default_str()
+      ->group(run);
   app->add_option("--threads", o.threads, "0: as many as the machine has")->capture_default_str()->group(run);
   app->add_option("--memory", o.memory, "GiB the run may take; 0: as much as the machine has")
       ->capture_default_str()

@@ -109,6 +109,10 @@ std::optional<ReferenceLogps> reference_of(Llama<float>& model, const RecordFile
   return computed;
 }
 
+constexpr const char* two_pass_note =
+    "the two sides of a record run one after the other (--passes two-pass), since together they do not fit "
+    "into memory";
+
 int stopped_code(const TrainConsole& console) { return 128 + console.stop_signal->load(); }
 
 }  // namespace
@@ -120,16 +124,19 @@ int run_train(const TrainCommandOptions& options, const TrainConsole& console) {
   kernels::set_thread_count(static_cast<int>(options.threads));
   TrainPlan plan = make_train_plan(options);
   TrainProgress progress(console);
-  const TrainCost cost = train_cost(options, plan);
   const MachineMemory machine = machine_memory();
   const std::int64_t limit = memory_limit(options, machine);
+  const bool in_two = choose_passes(options, plan, limit - static_cast<std::int64_t>(peak_process_bytes()));
+  const TrainCost cost = train_cost(options, plan);
   if (options.dry_run) {
     console.log << describe_options(options, plan) << "# " << plan.trainer.length.steps << " steps, "
                 << plan.trainer.length.places << " records\n"
                 << describe_records("# " + options.data.string(), plan.records);
     if (!options.eval_data.empty())
       console.log << describe_records("# " + options.eval_data.string(), plan.eval);
-    console.log << describe_cost(options, plan, cost) << std::flush;
+    console.log << describe_cost(options, plan, cost);
+    if (in_two) console.log << "# " << two_pass_note << "\n";
+    console.log << std::flush;
     require_memory(options, plan, cost, limit);
     console.log << describe_time(plan, cost, calibrate(plan.text.config));
     if (const std::string note = describe_free_memory(cost, machine); !note.empty())
@@ -138,6 +145,7 @@ int run_train(const TrainCommandOptions& options, const TrainConsole& console) {
     return 0;
   }
   require_memory(options, plan, cost, limit);
+  if (in_two) progress.say(two_pass_note);
   if (const std::string note = describe_free_memory(cost, machine); !note.empty()) progress.warn(note);
   console.log << describe_records(options.data.string(), plan.records);
   if (!options.eval_data.empty()) console.log << describe_records(options.eval_data.string(), plan.eval);

@@ -60,11 +60,12 @@ struct TrainCommandOptions {
   std::string on_save_error = "stop";     // --on-save-error: stop, warn (train on with the older checkpoint)
   bool resume = false;                    // --resume: go on from the newest complete checkpoint in out
   std::vector<std::string> allow_change;  // --allow-change KEY: settings that may differ on resume
-  bool dry_run = false;      // --dry-run: resolved options, token statistics and cost, no training
-  bool recompute = false;    // --recompute: compute layers again in the backward pass
-  bool share_prefix = true;  // --no-share-prefix clears it
-  std::int64_t threads = 0;  // --threads: 0: as many as the machine has
-  double memory = 0;         // --memory: GiB the run may take, 0: what the machine has
+  bool dry_run = false;         // --dry-run: resolved options, token statistics and cost, no training
+  bool recompute = false;       // --recompute: compute layers again in the backward pass
+  bool share_prefix = true;     // --no-share-prefix clears it
+  std::string passes = "auto";  // --passes: together, two-pass, auto (two-pass when the memory asks for it)
+  std::int64_t threads = 0;     // --threads: 0: as many as the machine has
+  double memory = 0;            // --memory: GiB the run may take, 0: what the machine has
 };
 
 // Where a command writes what people read, and how it hears of a signal.

@@ -46,18 +46,24 @@ cost::MemoryBytes memory_of(const PackedSequences& batch, const cost::ModelShape
 struct Ways {
   bool recompute = false, share_prefix = true;
   LongGradient long_gradient = LongGradient::full;
+  Passes passes = Passes::one;
 };
 
 Ways ways_of(const TrainCommandOptions& options, const TrainPlan& plan) {
   const TrainerOptions& t = plan.trainer;
-  return {options.recompute, t.share_prefix,
-          t.full_gradient_every > 0 ? LongGradient::full : t.long_gradient};
+  return {options.recompute, t.share_prefix, t.full_gradient_every > 0 ? LongGradient::full : t.long_gradient,
+          t.passes};
+}
+
+bool has_two_passes(const TrainPlan& plan) {
+  return plan.entry->needs_long_prompt && plan.entry->statistic != Statistic::sequential_kl;
 }
 
 // The options that lead from one to the other.
 std::string difference(const Ways& from, const Ways& to, const TrainPlan& plan) {
   std::vector<const char*> options;
   if (from.recompute != to.recompute) options.push_back("--recompute");
+  if (from.passes != to.passes) options.push_back("--passes two-pass");
   if (from.share_prefix != to.share_prefix) options.push_back("--share-prefix");
   if (from.long_gradient != to.long_gradient)
     options.push_back(plan.trainer.full_gradient_every > 0 ? "--full-gradient-every 0"
@@ -65,34 +71,43 @@ std::string difference(const Ways& from, const Ways& to, const TrainPlan& plan) 
   return fmt::format("{}", fmt::join(options, " with "));
 }
 
-// The most any record's pass holds, weights and optimiser included; `tokens` above 0 shortens the records.
+// What training on all records holds in the end, weights and optimiser included; `tokens` above 0 shortens
+// the records. `largest` is the one with the largest pass and `rows` that pass's.
 cost::MemoryBytes peak_memory(const TrainPlan& plan, const Ways& ways, std::size_t tokens = 0,
                               const PreferenceRecord** largest = nullptr, cost::Count* rows = nullptr) {
   const cost::ModelShape shape = model_shape(plan.text.config);
   CollateOptions layout = layout_of(plan, objective_of(plan));
   layout.share_prefix = ways.share_prefix;
   layout.long_gradient = ways.long_gradient;
-  cost::MemoryBytes most;
-  for (const PreferenceRecord& record : plan.records.records) {
-    const Collated batch = collate(tokens > 0 ? shortened(record, tokens) : record, layout, Side::policy);
-    cost::MemoryBytes memory = memory_of(batch.sequences, shape, ways.recompute);
-    if (reference_is_live(plan)) memory.weights *= 2;  // its own copy; its pass takes less than training's
-    if (memory.total() <= most.total()) continue;
-    most = memory;
-    if (largest != nullptr) *largest = &record;
-    if (rows != nullptr) *rows = static_cast<cost::Count>(batch.sequences.tokens.size());
-  }
-  return most;
+  layout.passes = ways.passes;
+  cost::MemoryBytes held;
+  cost::Count most = 0;
+  for (const PreferenceRecord& record : plan.records.records)
+    for (const Collated& batch :
+         collate_passes(tokens > 0 ? shortened(record, tokens) : record, layout, Side::policy)) {
+      cost::MemoryBytes memory = memory_of(batch.sequences, shape, ways.recompute);
+      if (reference_is_live(plan)) memory.weights *= 2;  // its own copy; its pass takes less than training's
+      held = held.grown_to(memory);
+      if (memory.total() <= most) continue;
+      most = memory.total();
+      if (largest != nullptr) *largest = &record;
+      if (rows != nullptr) *rows = static_cast<cost::Count>(batch.sequences.tokens.size());
+    }
+  return held;
 }
 
+// The work of the records; `scored` is what runs without a gradient before it runs with one.
 cost::RecordWork work_on(const std::vector<PreferenceRecord>& records, const CollateOptions& layout,
                          Side side) {
   cost::RecordWork work;
   if (roles_on(layout.needs, side) == Needs::none) return work;
   for (const PreferenceRecord& record : records) {
-    const Collated batch = collate(record, layout, side);
-    work.differentiated += work_of(batch.sequences);
-    work.read += read_work_of(batch.sequences);
+    const std::vector<Collated> batches = collate_passes(record, layout, side);
+    for (const Collated& batch : batches) {
+      work.differentiated += work_of(batch.sequences);
+      work.read += read_work_of(batch.sequences);
+      if (side == Side::policy && &batch != &batches.back()) work.scored += work_of(batch.sequences);
+    }
   }
   return work;
 }
@@ -148,6 +163,18 @@ std::size_t fitting_length(const TrainPlan& plan, const Ways& ways, cost::Count 
 
 }  // namespace
 
+bool choose_passes(const TrainCommandOptions& options, TrainPlan& plan, std::int64_t room) {
+  if (options.passes != "auto" || !has_two_passes(plan)) return false;
+  const auto fits = [&](Passes passes) {
+    Ways ways = ways_of(options, plan);
+    ways.passes = passes;
+    return peak_memory(plan, ways).total() <= room;
+  };
+  if (fits(Passes::one) || !fits(Passes::short_side_first)) return false;
+  plan.trainer.passes = Passes::short_side_first;
+  return true;
+}
+
 TrainCost train_cost(const TrainCommandOptions& options, const TrainPlan& plan) {
   TrainCost out;
   const AnyObjective objective = objective_of(plan);
@@ -169,9 +196,9 @@ TrainCost train_cost(const TrainCommandOptions& options, const TrainPlan& plan) 
     out.reference = reference + eval_reference;
   }
   const auto flops_of = [&](const cost::RecordWork& trained) {
-    return cost::record_flops(shape,
-                              {.differentiated = trained.differentiated, .read = trained.read + out.scored},
-                              llama_training(options.recompute));
+    return cost::record_flops(
+        shape, {.differentiated = trained.differentiated, .read = trained.read + trained.scored + out.scored},
+        llama_training(options.recompute));
   };
   out.flops = flops_of(work);
   if (const std::int64_t every = plan.trainer.full_gradient_every; every > 0) {
@@ -292,18 +319,21 @@ void require_memory(const TrainCommandOptions& options, const TrainPlan& plan, c
     throw Error(message + "; no option makes room for this model's weights, a smaller model would fit");
   // From what changes nothing but time, over what changes the gradient, to what changes the data.
   const Ways now = ways_of(options, plan);
+  const Passes fewest_rows = has_two_passes(plan) ? Passes::short_side_first : Passes::one;
   std::vector<LongGradient> gradients = {now.long_gradient};
   if (plan.entry->needs_long_prompt) gradients.push_back(LongGradient::response);
   for (const LongGradient gradient : gradients)
     for (const bool recompute : {now.recompute, true})
-      for (const bool share : {now.share_prefix, true}) {
-        const Ways ways{recompute, share, gradient};
-        const cost::Count needed = cost::sum(peak_memory(plan, ways).total(), cost.program);
-        if (needed > limit) continue;
-        throw Error(message +
-                    fmt::format("; {} would fit, with {}", difference(now, ways, plan), in_bytes(needed)));
-      }
-  const std::size_t length = fitting_length(plan, {true, true, now.long_gradient}, room);
+      for (const Passes passes : {now.passes, fewest_rows})
+        for (const bool share : {now.share_prefix, true}) {
+          const Ways ways{recompute, share, gradient, passes};
+          const cost::Count needed = cost::sum(peak_memory(plan, ways).total(), cost.program);
+          if (needed > limit) continue;
+          throw Error(message +
+                      fmt::format("; {} would fit, with {}", difference(now, ways, plan), in_bytes(needed)));
+        }
+  const Passes passes = options.passes == "auto" ? fewest_rows : now.passes;
+  const std::size_t length = fitting_length(plan, {true, true, now.long_gradient, passes}, room);
   if (length == 0) throw Error(message + "; no length of records would fit, a smaller model might");
   throw Error(
       message +

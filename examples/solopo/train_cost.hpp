@@ -32,6 +32,10 @@ struct TrainCost {
 
 [[nodiscard]] TrainCost train_cost(const TrainCommandOptions& options, const TrainPlan& plan);
 
+// Sets the plan's passes where they are left to us (--passes auto): two when one does not fit into `room`
+// bytes, what the program holds already not counted, and two do. Returns whether it took two.
+bool choose_passes(const TrainCommandOptions& options, TrainPlan& plan, std::int64_t room);
+
 // This run over Long-PO on the same records (chosen and rejected under the long prompt), without and with
 // prompts shared there. Nothing when the records do not have both prompts and both responses.
 struct AgainstLong {

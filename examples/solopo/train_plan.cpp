@@ -69,6 +69,14 @@ void check_objective(const TrainCommandOptions& o, std::vector<std::string>& pro
     problems.push_back(fmt::format("--long-gradient: {} has no long side that could be read; solopo:{} has",
                                    entry->name, entry->name));
   }
+  if (o.passes == "two-pass") {
+    if (!entry->needs_long_prompt) {
+      problems.push_back(fmt::format("--passes: {} has one side, so there is one pass", entry->name));
+    } else if (entry->statistic == Statistic::sequential_kl) {
+      problems.push_back(
+          fmt::format("--passes: {} compares with a reference on all of a record, together", entry->name));
+    }
+  }
   const auto check = [&](const ObjectiveOptions& options) {
     try {
       static_cast<void>(resolve_options(*entry, options));
@@ -142,6 +150,7 @@ void check_names(const TrainCommandOptions& o, std::vector<std::string>& problem
                                    fmt::join(names, ", "), suggestion(value, names)));
   };
   one_of("--long-gradient", o.long_gradient, {"full", "response"});
+  one_of("--passes", o.passes, {"together", "two-pass", "auto"});
   if (o.full_gradient_every > 0 && o.long_gradient == "full")
     problems.emplace_back("--full-gradient-every: every step is full without --long-gradient response");
   one_of("--schedule", o.schedule, {"constant", "linear", "cosine"});
@@ -235,6 +244,7 @@ TrainPlan make_train_plan(const TrainCommandOptions& o) {
   t.share_prefix = o.share_prefix;
   t.long_gradient = o.long_gradient == "full" ? LongGradient::full : LongGradient::response;
   t.full_gradient_every = o.full_gradient_every;
+  t.passes = o.passes == "two-pass" ? Passes::short_side_first : Passes::one;
   t.reference_update = {.every = o.ref_model_sync_steps, .mixup = o.ref_model_mixup_alpha};
   t.eval_every = o.eval_data.empty() ? 0 : o.eval_every;
   t.save_every = o.save_every;
@@ -261,6 +271,7 @@ std::string describe_options(const TrainCommandOptions& o, const TrainPlan& plan
   if (plan.entry->needs_long_prompt) {
     line("long_gradient", o.long_gradient);
     line("full_gradient_every", o.full_gradient_every);
+    line("passes", passes_name(plan.trainer.passes));
   }
   if (plan.entry->needs_reference) {
     line("ref_model_sync_steps", o.ref_model_sync_steps);

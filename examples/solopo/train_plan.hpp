@@ -34,7 +34,8 @@ TrainPlan make_train_plan(const TrainCommandOptions& options);
 
 // How the records are laid out for the model.
 [[nodiscard]] inline CollateOptions layout_of(const TrainPlan& plan, const AnyObjective& objective) {
-  return collate_options(objective, plan.context, plan.trainer.share_prefix, plan.trainer.long_gradient);
+  return collate_options(objective, plan.context, plan.trainer.share_prefix, plan.trainer.long_gradient,
+                         plan.trainer.passes);
 }
 
 // The resolved options, one "key: value" a line, ready to be a YAML file.

@@ -83,8 +83,8 @@ TEST_CASE("What the model computes of a record is what the cost model says, to t
     for (const bool share : {false, true})
       for (const bool recompute : {false, true}) {
         CAPTURE(c.name, share, recompute);
-        const cost::RecordWork predicted = llama_work(cost::record_work(
-            lengths, {.sides = c.sides, .share_prefix = share, .long_gradient = c.long_gradient}));
+        const cost::RecordWork predicted =
+            llama_work(lengths, {.sides = c.sides, .share_prefix = share, .long_gradient = c.long_gradient});
         const Collated batch = collate(record(), layout_of(c, share), Side::policy);
         CountingProduct::reset();
         Llama<float, CountingProduct> model(weights, {.recompute = recompute});

@@ -163,3 +163,14 @@ TEST_CASE(
                              .long_gradient = LongGradient::response};
   CHECK(collate(record(), plain, Side::policy).sequences.read_tokens.empty());
 }
+
+TEST_CASE("Two passes are the short side and the long side, each with its own responses") {
+  const CollateOptions options{.needs = needs_of_name("solopo:dpo"), .passes = Passes::short_side_first};
+  const std::vector<Collated> batches = collate_passes(record(), options, Side::policy);
+  REQUIRE(batches.size() == 2);
+  CHECK(parts(batches[0]) == std::array<std::int32_t, role_count>{0, 1, -1, -1, -1});
+  CHECK(batches[0].sequences.tokens == std::vector<std::int32_t>{1, 2, 3, 9, 11, 12});
+  CHECK(parts(batches[1]) == std::array<std::int32_t, role_count>{-1, -1, 0, -1, -1});
+  CHECK(batches[1].sequences.tokens == std::vector<std::int32_t>{4, 5, 6, 7, 8, 9});
+  CHECK(collate_passes(record(), {.needs = needs_of_name("dpo")}, Side::policy).size() == 1);
+}

@@ -108,8 +108,8 @@ inline TinyOutcome train_tiny(const TinyRun& run, Recorder& recorder) {
   const AnyObjective objective = make_objective(run.objective);
   const std::vector<PreferenceRecord> records = tiny_records(run.records);
   const std::vector<PreferenceRecord> held_out = tiny_records(run.eval_records, 77);
-  const CollateOptions layout =
-      collate_options(objective, run.options.context, run.options.share_prefix, run.options.long_gradient);
+  const CollateOptions layout = collate_options(objective, run.options.context, run.options.share_prefix,
+                                                run.options.long_gradient, run.options.passes);
   const auto reference = compute_reference(model, records, layout);
   const auto eval_reference = compute_reference(model, held_out, layout);
   TrainerOptions options = run.options;

@@ -217,9 +217,9 @@ TEST_CASE("The cost of a response-only gradient is that of its records under the
     const auto size = [](const std::vector<std::int32_t>& ids) {
       return static_cast<cost::Count>(ids.size());
     };
-    const cost::RecordWork work = llama_work(cost::record_work(
+    const cost::RecordWork work = llama_work(
         {size(r.prompt), size(r.prompt_long), size(r.chosen), size(r.rejected)},
-        {.sides = cost::Sides::solopo, .share_prefix = true, .long_gradient = LongGradient::response}));
+        {.sides = cost::Sides::solopo, .share_prefix = true, .long_gradient = LongGradient::response});
     flops += cost::record_flops(shape, work, llama_training(false));
     read += work.read.tokens;
   }
@@ -237,6 +237,7 @@ TEST_CASE("The cost of a response-only gradient is that of its records under the
 
 TEST_CASE("A run that cannot fit into memory is refused before it begins, with what would fit") {
   Job job;
+  job.options.passes = "two-pass";  // the next test is about passes
   const TrainPlan plan = make_train_plan(job.options);
   const auto refusal_of = [](const TrainPlan& p, const TrainCommandOptions& o,
                              cost::Count limit) -> std::string {
@@ -271,11 +272,14 @@ TEST_CASE("A run that cannot fit into memory is refused before it begins, with w
   REQUIRE(least < less);
   // What it names is all that it changes.
   TrainCommandOptions apart = job.options;
+  apart.passes = "together";
+  const cost::Count shared = train_cost(apart, make_train_plan(apart)).memory.total();
   apart.share_prefix = false;
   const TrainPlan unshared = make_train_plan(apart);
-  CHECK_THAT(refusal_of(unshared, apart, all), Catch::Contains("; --share-prefix would fit"));
+  CHECK_THAT(refusal_of(unshared, apart, shared), Catch::Contains("; --share-prefix would fit"));
   CHECK_THAT(refusal_of(unshared, apart, least),
-             Catch::Contains("; --recompute with --share-prefix with --long-gradient response would fit"));
+             Catch::Contains("; --recompute with --passes two-pass with --share-prefix with --long-gradient "
+                             "response would fit"));
   TrainPlan mixed = semi;
   mixed.trainer.full_gradient_every = 4;
   CHECK_THAT(refusal_of(mixed, shorter, least), Catch::Contains("; --full-gradient-every 0 would fit"));
@@ -298,6 +302,38 @@ TEST_CASE("A run that cannot fit into memory is refused before it begins, with w
   const cost::Count limit = with_length(wanted);
   REQUIRE(with_length(wanted + 1) > limit);
   CHECK_THAT(refusal_of(semi, shorter, limit), Catch::Contains(fmt::format("--max-length {} ", wanted)));
+}
+
+TEST_CASE("Two passes are taken where one does not fit, and where they are asked for") {
+  Job job;
+  TrainPlan plan = make_train_plan(job.options);
+  const auto peak = [&](const TrainPlan& p) { return train_cost(job.options, p).memory.total(); };
+  const auto work = [&](const TrainPlan& p) { return train_cost(job.options, p).flops.total(); };
+  TrainPlan two = plan;
+  two.trainer.passes = Passes::short_side_first;
+  REQUIRE(peak(two) < peak(plan));
+  CHECK(work(two) > work(plan));
+  for (const auto& [room, taken] :
+       {std::pair(peak(plan), false), {peak(plan) - 1, true}, {peak(two), true}, {peak(two) - 1, false}}) {
+    TrainPlan chosen = plan;
+    CHECK(choose_passes(job.options, chosen, room) == taken);
+    CHECK(chosen.trainer.passes == (taken ? Passes::short_side_first : Passes::one));
+  }
+
+  job.options.passes = "together";
+  CHECK_FALSE(choose_passes(job.options, plan, peak(two)));
+  TrainCost cost = train_cost(job.options, plan);
+  cost.program = 0;
+  CHECK_THROWS_WITH(require_memory(job.options, plan, cost, cost.memory.total() - 1),
+                    Catch::Contains("; --passes two-pass would fit"));
+  job.options.passes = "two-pass";
+  CHECK(make_train_plan(job.options).trainer.passes == Passes::short_side_first);
+  CHECK(job.run() == 0);
+  job.options.objective = "dpo";
+  CHECK(train_option_problems(job.options) ==
+        std::vector<std::string>{"--passes: dpo has one side, so there is one pass"});
+  job.options.objective = "solopo:tdpo1";
+  CHECK_THAT(train_option_problems(job.options).at(0), Catch::StartsWith("--passes: solopo:tdpo1 compares"));
 }
 
 TEST_CASE("--memory is obeyed with and without --dry-run, and nothing is written") {

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "catch.hpp"
+#include "solopo/model/model_cost.hpp"
 #include "tiny_run.hpp"
 
 using namespace solopo;
@@ -170,6 +171,7 @@ TEST_CASE("Interrupted after any step and resumed, training ends with the bits o
     if (run.objective == "solopo:simpo") {
       run.options.long_gradient = LongGradient::response;
       run.options.full_gradient_every = 3;
+      run.options.passes = Passes::short_side_first;
     }
     run.options.eval_every = 2;
     run.options.save_every = 3;
@@ -550,4 +552,59 @@ TEST_CASE("A response-only gradient needs an objective with a long side") {
   run.options.long_gradient = LongGradient::response;
   CHECK_THROWS_WITH(train_tiny(run, recorder),
                     Catch::Contains("long_gradient: response needs") && Catch::Contains("dpo has not"));
+}
+
+TEST_CASE("Two passes train as one does but for rounding, and hold the rows of one side") {
+  for (const char* objective : {"solopo:simpo", "solopo:dpo", "solopo:wpo", "solopo:ld-dpo", "solopo:kto"}) {
+    INFO(objective);
+    Recorder one, two;
+    TinyRun run{.objective = objective, .max_steps = 1};
+    train_tiny(run, one);
+    run.options.passes = Passes::short_side_first;
+    train_tiny(run, two);
+    for (const char* name : {"loss", "grad_norm", "solo_ra/loss", "num_tokens"})
+      CHECK(*two.steps[0].second.find(name) ==
+            Approx(*one.steps[0].second.find(name)).epsilon(1e-5).margin(1e-6));
+  }
+  Recorder recorder;
+  TinyRun run{.objective = "solopo:dpo", .max_steps = 1};
+  run.options.passes = Passes::short_side_first;
+  train_tiny(run, recorder);
+  CHECK(*recorder.steps[0].second.find("solo_ra/gap") == 0.0);
+}
+
+TEST_CASE("The work of two passes is that of the cost model, with and without a response-only gradient") {
+  LlamaWeights<float> weights = tiny_weights();
+  const std::vector<PreferenceRecord> records = tiny_records(1);
+  const PreferenceRecord& r = records[0];
+  const AnyObjective objective = make_objective("solopo:simpo");
+  const auto size = [](const std::vector<std::int32_t>& ids) { return static_cast<cost::Count>(ids.size()); };
+  const cost::RecordLengths lengths{size(r.prompt), size(r.prompt_long), size(r.chosen), size(r.rejected)};
+  for (const LongGradient gradient : {LongGradient::full, LongGradient::response}) {
+    CollateOptions layout = collate_options(objective);
+    layout.passes = Passes::short_side_first;
+    layout.long_gradient = gradient;
+    Llama<float> model(weights);
+    std::vector<float> gradients(weights.layout.size());
+    const TrainData data{.records = records};
+    backpropagate_pair(model, data, 0, layout, 1.0f, 1.0f, gradients,
+                       [&](const Pair<float>& p) { return objective(p); });
+    const cost::RecordWork work = llama_work(lengths, {.sides = cost::Sides::solopo,
+                                                       .share_prefix = true,
+                                                       .long_gradient = gradient,
+                                                       .passes = Passes::short_side_first});
+    CHECK(model.work().forward == work.differentiated + work.read);
+    CHECK(model.work().backward == work.differentiated);
+    CHECK(work.peak_tokens < work.differentiated.tokens);
+  }
+}
+
+TEST_CASE("Two passes are refused where there is one side, or a reference that compares on all of it") {
+  Recorder recorder;
+  for (const auto& [objective, what] :
+       {std::pair("dpo", "dpo has not"), std::pair("solopo:tdpo1", "compares")}) {
+    TinyRun run{.objective = objective, .max_steps = 1};
+    run.options.passes = Passes::short_side_first;
+    CHECK_THROWS_WITH(train_tiny(run, recorder), Catch::StartsWith("passes: ") && Catch::Contains(what));
+  }
 }

@@ -51,6 +51,18 @@ struct MemoryBytes {
     return sum(sum(activations, workspace), sum(head, sum(key_sums, read_keys)));
   }
   [[nodiscard]] constexpr Count total() const { return sum(model_state(), step()); }
+
+  // What a program holds after two passes, since its arrays only grow.
+  [[nodiscard]] constexpr MemoryBytes grown_to(const MemoryBytes& b) const {
+    return {.weights = std::max(weights, b.weights),
+            .gradients = std::max(gradients, b.gradients),
+            .optimiser = std::max(optimiser, b.optimiser),
+            .activations = std::max(activations, b.activations),
+            .workspace = std::max(workspace, b.workspace),
+            .head = std::max(head, b.head),
+            .key_sums = std::max(key_sums, b.key_sums),
+            .read_keys = std::max(read_keys, b.read_keys)};
+  }
 };
 
 // Weights, gradients and optimiser; no activations.

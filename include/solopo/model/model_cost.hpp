@@ -38,10 +38,16 @@ namespace solopo {
           .read_rows_at_once = kernels::read_chunk};
 }
 
-// What Llama computes of a record in one pass: of read prompts the last layer stops at keys and values.
-[[nodiscard]] constexpr cost::RecordWork llama_work(cost::RecordWork work) noexcept {
-  work.read.last_layer_skipped_tokens = work.read.tokens;
-  work.read.last_layer_skipped_pairs = work.read.pairs;
+// What Llama computes of a record: of prompts read without a gradient the last layer stops at keys and
+// values. For schemes of one pass or with the short side first. Throws as record_work().
+[[nodiscard]] constexpr cost::RecordWork llama_work(const cost::RecordLengths& record,
+                                                    const cost::Scheme& scheme) {
+  cost::RecordWork work = record_work(record, scheme);
+  cost::Scheme one = scheme;
+  one.passes = cost::Passes::one;  // where nothing else is read
+  const cost::Work prompts = record_work(record, one).read;
+  work.read.last_layer_skipped_tokens = prompts.tokens;
+  work.read.last_layer_skipped_pairs = prompts.pairs;
   return work;
 }
 

@@ -24,6 +24,22 @@ using cost::LongGradient;
   return gradient == LongGradient::full ? "full" : "response";
 }
 
+// In how many passes a record with two sides runs: at once, or its short side without a gradient, then its
+// long side, then its short side again, for which the memory of one side is enough.
+using cost::Passes;
+
+[[nodiscard]] constexpr std::string_view passes_name(Passes passes) noexcept {
+  switch (passes) {
+    case Passes::one:
+      return "together";
+    case Passes::short_side_first:
+      return "two-pass";
+    case Passes::everything_twice:
+      break;
+  }
+  return "everything-twice";
+}
+
 struct CollateOptions {
   Needs needs = Needs::none;  // of the objective
   TrainContext context = TrainContext::short_prompt;
@@ -31,19 +47,22 @@ struct CollateOptions {
   Statistic statistic = Statistic::none;      // of the objective
   bool share_prefix = true;                   // chosen and rejected continue one copy of their prompt
   LongGradient long_gradient = LongGradient::full;
+  Passes passes = Passes::one;  // or short_side_first
 };
 
 // How the records of an objective are laid out.
 [[nodiscard]] inline CollateOptions collate_options(const AnyObjective& objective,
                                                     TrainContext context = TrainContext::short_prompt,
                                                     bool share_prefix = true,
-                                                    LongGradient long_gradient = LongGradient::full) {
+                                                    LongGradient long_gradient = LongGradient::full,
+                                                    Passes passes = Passes::one) {
   return {.needs = objective.needs(),
           .context = context,
           .third = objective.third(),
           .statistic = objective.statistic(),
           .share_prefix = share_prefix,
-          .long_gradient = long_gradient};
+          .long_gradient = long_gradient,
+          .passes = passes};
 }
 
 // A log-probability of the model that is the whole or a part of a role's response.
@@ -59,14 +78,15 @@ struct Collated {
   std::vector<ResponsePart> parts;  // a role's log-probability is the sum of its parts
 };
 
-// Throws ArgumentError when a prompt or response that is needed is empty.
+// The sequences of the roles in `only`. Throws ArgumentError when a prompt or response that is needed is
+// empty.
 [[nodiscard]] inline Collated collate(const PreferenceRecord& record, const CollateOptions& options,
-                                      Side side) {
+                                      Side side, Needs only = short_roles | long_roles) {
   using Ids = std::span<const std::int32_t>;
   const bool reads_sequence = options.third == ThirdResponse::sequence;
   const bool reads_heads = options.statistic == Statistic::head_logp;
   const std::size_t head = std::min(record.chosen.size(), record.rejected.size());
-  Needs needed = roles_on(options.needs, side);
+  Needs needed = roles_on(options.needs, side) & only;
   if (reads_sequence) needed = without(needed, Needs::third);
   Collated out;
   std::int32_t chosen = -1;
@@ -104,13 +124,26 @@ struct Collated {
       pair_reads_long(options.context, side) ? record.prompt_long : record.prompt;
   append(prompt, short_roles);
   append(record.prompt_long, long_roles);
-  if (reads_sequence && side == Side::policy) {
+  if (reads_sequence && side == Side::policy && has(only, Needs::chosen)) {
     constexpr unsigned third = role_count - 1;
     static_assert(response_roles[third].response == Needs::third);
     out.parts.push_back({third, static_cast<std::size_t>(chosen), record.chosen.size(), false});
     if (const std::int32_t scored = out.sequences.score_prompt(chosen); scored >= 0)
       out.parts.push_back({third, static_cast<std::size_t>(scored), prompt.size() - 1, false});
   }
+  return out;
+}
+
+// The batches in which a record goes through the model, one after the other.
+[[nodiscard]] inline std::vector<Collated> collate_passes(const PreferenceRecord& record,
+                                                          const CollateOptions& options, Side side) {
+  std::vector<Collated> out;
+  if (options.passes == Passes::one) {
+    out.push_back(collate(record, options, side));
+    return out;
+  }
+  for (const Needs roles : {short_roles, long_roles})
+    if (has_any(roles_on(options.needs, side), roles)) out.push_back(collate(record, options, side, roles));
   return out;
 }
 

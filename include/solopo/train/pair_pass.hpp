@@ -52,17 +52,20 @@ inline kernels::RowStatistic<float> row_statistic(const TrainData& data, const C
   return out;
 }
 
-// Throws NonFiniteError naming record and role.
-inline Pair<float> gather(const Collated& batch, const std::vector<float>& logps,
-                          std::span<const float> statistics, const RecordReference& reference,
-                          const PreferenceRecord& record, float mean_length) {
-  Pair<float> pair;
+// Adds what the model says of the responses of a batch.
+inline void add(Pair<float>& pair, const Collated& batch, const std::vector<float>& logps,
+                std::span<const float> statistics) {
   for (const ResponsePart& part : batch.parts) {
     Response<float>& y = pair.*role_of_pair<float>[part.role];
     y.logp += logps[part.index];
     y.length += static_cast<float>(part.tokens);
     y.statistic += part.is_statistic ? logps[part.index] : statistics[part.index];
   }
+}
+
+// The rest of a pair. Throws NonFiniteError naming record and role.
+inline void complete(Pair<float>& pair, const RecordReference& reference, const PreferenceRecord& record,
+                     float mean_length) {
   for (unsigned r = 0; r < role_count; ++r) {
     Response<float>& y = pair.*role_of_pair<float>[r];
     y.ref_logp = reference.logps[r];
@@ -77,7 +80,6 @@ inline Pair<float> gather(const Collated& batch, const std::vector<float>& logps
   pair.score_rejected = record.score_rejected;
   pair.label = record.label;
   pair.mean_length = mean_length;
-  return pair;
 }
 
 inline std::size_t rows_of(const PackedSequences& batch) {
@@ -102,11 +104,15 @@ template <PolicyModel Model>
                                   const CollateOptions& options, float mean_length) {
   namespace detail = pair_pass_detail;
   const RecordReference reference = detail::reference_of(data, index, options);
-  const Collated batch = collate(data.records[index], options, Side::policy);
-  const std::vector<float> logps =
-      model.response_logps(batch.sequences, detail::row_statistic(data, options));
-  return {detail::gather(batch, logps, model.statistics(), reference, data.records[index], mean_length),
-          detail::rows_of(batch.sequences)};
+  PairPass out;
+  for (const Collated& batch : collate_passes(data.records[index], options, Side::policy)) {
+    const std::vector<float> logps =
+        model.response_logps(batch.sequences, detail::row_statistic(data, options));
+    detail::add(out.pair, batch, logps, model.statistics());
+    out.rows += detail::rows_of(batch.sequences);
+  }
+  detail::complete(out.pair, reference, data.records[index], mean_length);
+  return out;
 }
 
 // Forward and backward: adds to `gradients` `share` times the gradient of the loss that loss_of(pair) gives.
@@ -117,21 +123,34 @@ PairPass backpropagate_pair(Model& model, const TrainData& data, std::size_t ind
                             std::span<float> gradients, LossOf&& loss_of) {
   namespace detail = pair_pass_detail;
   const RecordReference reference = detail::reference_of(data, index, options);
-  const Collated batch = collate(data.records[index], options, Side::policy);
-  const std::vector<float> logps = model.forward(batch.sequences, detail::row_statistic(data, options));
-  const Pair<float> pair =
-      detail::gather(batch, logps, model.statistics(), reference, data.records[index], mean_length);
-  const PairLoss<float> loss = loss_of(pair);
-  detail::require_finite(loss, data.records[index]);
-  std::vector<float> dlogps(static_cast<std::size_t>(batch.sequences.responses));
-  std::vector<float> dstatistics(dlogps.size());
-  for (const ResponsePart& part : batch.parts) {
-    const float by_statistic = loss.by_statistic[part.role] * share;
-    dlogps[part.index] += loss.*role_of_loss<float>[part.role] * share;
-    (part.is_statistic ? dlogps : dstatistics)[part.index] += by_statistic;
+  const kernels::RowStatistic<float> statistic = detail::row_statistic(data, options);
+  const std::vector<Collated> batches = collate_passes(data.records[index], options, Side::policy);
+  PairPass out;
+  // The loss couples the batches: all but the last run without a gradient first, and again after it.
+  for (std::size_t i = 0; i < batches.size(); ++i) {
+    const PackedSequences& sequences = batches[i].sequences;
+    const bool last = i + 1 == batches.size();
+    const std::vector<float> logps =
+        last ? model.forward(sequences, statistic) : model.response_logps(sequences, statistic);
+    detail::add(out.pair, batches[i], logps, model.statistics());
+    out.rows += detail::rows_of(sequences);
   }
-  model.backward(dlogps, gradients, dstatistics);
-  return {pair, detail::rows_of(batch.sequences)};
+  detail::complete(out.pair, reference, data.records[index], mean_length);
+  const PairLoss<float> loss = loss_of(out.pair);
+  detail::require_finite(loss, data.records[index]);
+  for (std::size_t i = batches.size(); i-- > 0;) {
+    const Collated& batch = batches[i];
+    if (i + 1 < batches.size()) model.forward(batch.sequences, statistic);
+    std::vector<float> dlogps(static_cast<std::size_t>(batch.sequences.responses));
+    std::vector<float> dstatistics(dlogps.size());
+    for (const ResponsePart& part : batch.parts) {
+      const float by_statistic = loss.by_statistic[part.role] * share;
+      dlogps[part.index] += loss.*role_of_loss<float>[part.role] * share;
+      (part.is_statistic ? dlogps : dstatistics)[part.index] += by_statistic;
+    }
+    model.backward(dlogps, gradients, dstatistics);
+  }
+  return out;
 }
 
 }  // namespace solopo

@@ -23,11 +23,12 @@ template <PolicyModel Model>
 [[nodiscard]] RecordReference score_reference(Model& model, const PreferenceRecord& record,
                                               const CollateOptions& options) {
   RecordReference out;
-  const Collated batch = collate(record, options, Side::reference);
-  const std::vector<float> logps = model.response_logps(batch.sequences, {});
-  for (const ResponsePart& part : batch.parts) {
-    out.logps[part.role] += logps[part.index];
-    if (part.is_statistic) out.statistics[part.role] = logps[part.index];
+  for (const Collated& batch : collate_passes(record, options, Side::reference)) {
+    const std::vector<float> logps = model.response_logps(batch.sequences, {});
+    for (const ResponsePart& part : batch.parts) {
+      out.logps[part.role] += logps[part.index];
+      if (part.is_statistic) out.statistics[part.role] = logps[part.index];
+    }
   }
   for (unsigned r = 0; r < role_count; ++r) {
     if (std::isfinite(out.logps[r])) continue;

@@ -112,6 +112,7 @@ template <PolicyModel Model>
                         "\n" + std::to_string(pair_reads_long(options.context, Side::reference)) + "\n" +
                         std::to_string(options.share_prefix) + "\n" +
                         std::string(long_gradient_name(options.long_gradient)) + "\n" +
+                        std::string(passes_name(options.passes)) + "\n" +
                         std::to_string(static_cast<int>(options.statistic)) + "\n" + build);
 }
 

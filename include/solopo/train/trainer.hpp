@@ -46,6 +46,7 @@ struct TrainerOptions {
   TrainContext context = TrainContext::short_prompt;
   bool share_prefix = true;
   LongGradient long_gradient = LongGradient::full;
+  Passes passes = Passes::one;           // or short_side_first
   std::int64_t full_gradient_every = 0;  // steps: under a response-only gradient each n-th is full, 0: none
   ReferenceUpdate reference_update;      // of the records' live reference
 
@@ -83,8 +84,8 @@ class Trainer {
         eval_(eval),
         options_(std::move(options)),
         observer_(observer),
-        collate_(
-            collate_options(objective_, options_.context, options_.share_prefix, options_.long_gradient)),
+        collate_(collate_options(objective_, options_.context, options_.share_prefix, options_.long_gradient,
+                                 options_.passes)),
         order_(options_.seed, data.records.size()),
         optimizer_(parameters.slots, parameters.values.size(), options_.adamw),
         gradients_(parameters.values.size()) {
@@ -94,6 +95,7 @@ class Trainer {
     if (options_.long_gradient == LongGradient::response && !has_any(objective_.needs(), long_roles))
       throw ArgumentError("long_gradient", "response needs an objective with a long side, which " +
                                                objective_.name() + " has not; solopo:NAME has one");
+    if (options_.passes != Passes::one) check_passes();
     if (options_.full_gradient_every < 0) throw ArgumentError("full_gradient_every", "must be 0 or more");
     if (!(options_.clip >= 0)) throw ArgumentError("clip", "must be 0 or more");
     check_reference_update(options_.reference_update);
@@ -152,6 +154,7 @@ class Trainer {
                        {"share_prefix", o.share_prefix ? "true" : "false"},
                        {"long_gradient", std::string(long_gradient_name(o.long_gradient))},
                        {"full_gradient_every", std::to_string(o.full_gradient_every)},
+                       {"passes", std::string(passes_name(o.passes))},
                        {"ref_model_sync_steps", std::to_string(o.reference_update.every)},
                        {"ref_model_mixup_alpha", number(o.reference_update.mixup)},
                        {"data", records_digest(data_.records)},
@@ -179,6 +182,17 @@ class Trainer {
 
   [[nodiscard]] bool stop_requested() const noexcept { return options_.stop && options_.stop->load() != 0; }
   [[nodiscard]] bool due(std::int64_t every) const noexcept { return every > 0 && state_.step % every == 0; }
+
+  void check_passes() const {
+    if (options_.passes == Passes::everything_twice)
+      throw ArgumentError("passes", "must be one or short_side_first");
+    if (!has_any(objective_.needs(), long_roles))
+      throw ArgumentError("passes", "short_side_first needs an objective with a long side, which " +
+                                        objective_.name() + " has not");
+    if (objective_.statistic() == Statistic::sequential_kl)
+      throw ArgumentError("passes", "must be one: " + objective_.name() +
+                                        " compares with a reference that ran on all of a record");
+  }
 
   void require_reference(const TrainData& data, const char* name) const {
     if (data.live) return;
