@@ -240,21 +240,61 @@ std::string svg_heat_map(const HeatMap& map) {
   return out + "</svg>";
 }
 
+namespace {
+
+// Text that is wider than its place, with an ellipsis for what is left out.
+std::string cut_text(std::string text, double width) {
+  const std::size_t size = text.size();
+  while (text_width(text, font) > width && text.size() > 4) {
+    std::size_t cut = text.size() - 1;
+    while (cut > 0 && (static_cast<unsigned char>(text[cut]) & 0xc0) == 0x80) --cut;
+    text.resize(cut);
+  }
+  return text.size() == size ? text : text + "\xe2\x80\xa6";
+}
+
+// Lines of whole words that fit into `width`; a word that does not is cut.
+std::vector<std::string> wrap_text(std::string_view text, double width) {
+  std::vector<std::string> lines(1);
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = std::min(text.find(' ', begin), text.size());
+    const std::string word(text.substr(begin, end - begin));
+    begin = end + 1;
+    std::string& last = lines.back();
+    if (const std::string longer = last.empty() ? word : last + " " + word;
+        text_width(longer, font) <= width || last.empty()) {
+      last = longer;
+    } else {
+      lines.push_back(word);
+    }
+  }
+  for (std::string& line : lines) line = cut_text(line, width);
+  return lines;
+}
+
+}  // namespace
+
 std::string svg_forest_plot(const ForestPlot& plot) {
-  constexpr double row_height = 22, group_height = 26, width = 480;
+  constexpr double row_height = 22, line_height = 13, group_height = 26, width = 480;
   Range range;
   range.take(0);
-  double names = 60, height = 6;
-  for (const ForestGroup& group : plot.groups) {
-    height += group_height;
+  double names = 60;
+  for (const ForestGroup& group : plot.groups)
     for (const ForestRow& row : group.rows) {
-      height += row_height;
       range.take(row.low);
       range.take(row.high);
       names = std::max(names, text_width(row.name, font) + 14);
     }
-  }
   names = std::min(names, 190.0);
+  const auto lines_of = [&](const ForestRow& row) { return wrap_text(row.name, names - 14); };
+  const auto height_of = [&](std::size_t lines) {
+    return row_height + line_height * static_cast<double>(lines - 1);
+  };
+  double height = 6;
+  for (const ForestGroup& group : plot.groups) {
+    height += group_height;
+    for (const ForestRow& row : group.rows) height += height_of(lines_of(row).size());
+  }
   const double left = names + 10, right = width - 62, bottom = height + 4;
   const double scale = plot.style == NumberStyle::percent ? 100 : 1;  // points, not a share
   Axis x;
@@ -277,16 +317,12 @@ std::string svg_forest_plot(const ForestPlot& plot) {
     out += text(0, y + 18, "start", "group", group.name);
     y += group_height;
     for (const ForestRow& row : group.rows) {
-      const double middle = y + row_height / 2;
+      const std::vector<std::string> lines = lines_of(row);
+      const double middle = y + height_of(lines.size()) / 2;
       const std::string css = fmt::format("s{}", row.style % series_styles);
-      std::string name = row.name;
-      while (text_width(name, font) > names - 14 && name.size() > 4) {
-        std::size_t cut = name.size() - 1;
-        while (cut > 0 && (static_cast<unsigned char>(name[cut]) & 0xc0) == 0x80) --cut;
-        name.resize(cut);
-      }
-      if (name != row.name) name += "\xe2\x80\xa6";
-      out += text(8, middle + 4, "start", "tick", name);
+      for (std::size_t i = 0; i < lines.size(); ++i)
+        out +=
+            text(8, y + row_height / 2 + 4 + line_height * static_cast<double>(i), "start", "tick", lines[i]);
       out += "<g class=\"series\">" + line(px(row.low), middle, px(row.high), middle, "bar " + css);
       for (const double end : {row.low, row.high})
         out += line(px(end), middle - 3, px(end), middle + 3, "bar " + css);
@@ -297,7 +333,7 @@ std::string svg_forest_plot(const ForestPlot& plot) {
       if (value[0] == '-') value.replace(0, 1, "\xe2\x88\x92");
       const bool clear = row.low > 0 || row.high < 0;
       out += text(width - 2, middle + 4, "end", clear ? "value clear" : "value", value);
-      y += row_height;
+      y += height_of(lines.size());
     }
   }
   return out + "</svg>";

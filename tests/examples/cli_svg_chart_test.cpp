@@ -113,6 +113,10 @@ TEST_CASE("A forest plot keeps everything inside its frame and marks intervals w
                            {.name = "b", .style = 1, .value = -0.8, .low = -0.9, .high = 0.1}}}}};
   const std::string svg = svg_forest_plot(plot);
   CHECK(markup_problem(svg) == "");
+  // Names that begin alike stay apart: they go on in further lines.
+  for (const char* word : {"very", "long", "model", "name", "that", "does", "not", "fit", "at all"})
+    CHECK(svg.find(word) != std::string::npos);
+  CHECK(svg.find("\xe2\x80\xa6") == std::string::npos);
   CHECK(svg.find("class=\"value clear\">+10.0<") != std::string::npos);
   CHECK(svg.find("class=\"value\">\xe2\x88\x92"
                  "80.0<") != std::string::npos);
