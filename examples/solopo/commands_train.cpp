@@ -11,13 +11,6 @@
 namespace solopo::cli {
 namespace {
 
-TrainConsole train_console(const Console& console) {
-  return {.log = console.log,
-          .terminal = console.terminal,
-          .color = console.color,
-          .stop_signal = console.stop_signal};
-}
-
 // One flag for every option that any objective has.
 void add_objective_options(CLI::App& app, ObjectiveOptions& out, const char* group) {
   std::map<std::string, const ObjectiveOption*> all;
@@ -183,8 +176,7 @@ void add_train(CLI::App& program, Commands& commands) {
   app->add_option("--memory", o.memory, "GiB the run may take; 0: as much as the machine has")
       ->capture_default_str()
       ->group(run);
-  commands.push_back(
-      {app, [options](const Console& console) { return run_train(*options, train_console(console)); }, true});
+  commands.push_back({app, [options](const Console& console) { return run_train(*options, console); }, true});
 }
 
 void add_score(CLI::App& program, Commands& commands) {
@@ -208,8 +200,7 @@ void add_score(CLI::App& program, Commands& commands) {
   app->add_option("--max-bad", o.max_bad, "Unreadable lines to pass over before giving up")
       ->capture_default_str();
   app->add_option("--threads", o.threads, "0: as many as the machine has")->capture_default_str();
-  commands.push_back(
-      {app, [options](const Console& console) { return run_score(*options, train_console(console)); }, true});
+  commands.push_back({app, [options](const Console& console) { return run_score(*options, console); }, true});
 }
 
 }  // namespace

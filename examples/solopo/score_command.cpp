@@ -33,7 +33,7 @@ void check(const ScoreCommandOptions& o) {
 
 }  // namespace
 
-int run_score(const ScoreCommandOptions& options, const TrainConsole& console) {
+int run_score(const ScoreCommandOptions& options, const Console& console) {
   check(options);
   kernels::set_thread_count(static_cast<int>(options.threads));
   const ModelText text = [&] {

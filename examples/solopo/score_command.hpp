@@ -6,7 +6,7 @@
 #include <iosfwd>
 #include <string>
 
-#include "train_command.hpp"
+#include "console.hpp"
 
 namespace solopo::cli {
 
@@ -24,6 +24,6 @@ struct ScoreCommandOptions {
 // Adds ref_chosen_logps, ref_rejected_logps (TRL's column names; and _long where the record has a long
 // prompt), chosen_tokens, rejected_tokens. Returns 0, or 128 + the signal's number. Nothing is written then.
 // Throws UsageError, DataError, ModelError, IoError.
-int run_score(const ScoreCommandOptions& options, const TrainConsole& console);
+int run_score(const ScoreCommandOptions& options, const Console& console);
 
 }  // namespace solopo::cli

@@ -1,5 +1,6 @@
 #include "train_command.hpp"
 
+#include <algorithm>
 #include <fstream>
 
 #include "metrics_log.hpp"
@@ -86,7 +87,7 @@ RunIdentity run_identity(const TrainPlan& plan, const std::string& weights) {
 // From the cache, or computed and put there. Nothing when asked to stop.
 std::optional<ReferenceLogps> reference_of(Llama<float>& model, const RecordFile& file, const TrainPlan& plan,
                                            const fs::path& cache, const std::string& weights,
-                                           const std::string& build, const TrainConsole& console,
+                                           const std::string& build, const Console& console,
                                            TrainProgress& progress) {
   const AnyObjective objective = plan.entry->make(plan.entry->name, plan.objective);
   const CollateOptions layout = layout_of(plan, objective);
@@ -113,11 +114,22 @@ constexpr const char* two_pass_note =
     "the two sides of a record run one after the other (--passes two-pass), since together they do not fit "
     "into memory";
 
-int stopped_code(const TrainConsole& console) { return 128 + console.stop_signal->load(); }
+// Every line as a comment, so that what a dry run prints is a YAML file as a whole.
+std::string as_comment(const std::string& text) {
+  std::string out;
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = std::min(text.find('\n', begin), text.size());
+    out += "# " + text.substr(begin, end - begin) + "\n";
+    begin = end + 1;
+  }
+  return out;
+}
+
+int stopped_code(const Console& console) { return 128 + console.stop_signal->load(); }
 
 }  // namespace
 
-int run_train(const TrainCommandOptions& options, const TrainConsole& console) {
+int run_train(const TrainCommandOptions& options, const Console& console) {
   if (const auto problems = train_option_problems(options); !problems.empty()) {
     throw UsageError(fmt::format("{}", fmt::join(problems, "\n")));
   }
@@ -129,19 +141,19 @@ int run_train(const TrainCommandOptions& options, const TrainConsole& console) {
   const bool in_two = choose_passes(options, plan, limit - static_cast<std::int64_t>(peak_process_bytes()));
   const TrainCost cost = train_cost(options, plan);
   if (options.dry_run) {
-    console.log << describe_options(options, plan) << "# " << plan.trainer.length.steps << " steps, "
+    console.out << describe_options(options, plan) << "# " << plan.trainer.length.steps << " steps, "
                 << plan.trainer.length.places << " records\n"
-                << describe_records("# " + options.data.string(), plan.records);
+                << as_comment(describe_records(options.data.string(), plan.records));
     if (!options.eval_data.empty())
-      console.log << describe_records("# " + options.eval_data.string(), plan.eval);
-    console.log << describe_cost(options, plan, cost);
-    if (in_two) console.log << "# " << two_pass_note << "\n";
-    console.log << std::flush;
+      console.out << as_comment(describe_records(options.eval_data.string(), plan.eval));
+    console.out << describe_cost(options, plan, cost);
+    if (in_two) console.out << as_comment(two_pass_note);
+    console.out << std::flush;
     require_memory(options, plan, cost, limit);
-    console.log << describe_time(plan, cost, calibrate(plan.text.config));
+    console.out << describe_time(plan, cost, calibrate(plan.text.config));
     if (const std::string note = describe_free_memory(cost, machine); !note.empty())
-      console.log << "# " << note << "\n";
-    console.log << std::flush;
+      console.out << as_comment(note);
+    console.out << std::flush;
     return 0;
   }
   require_memory(options, plan, cost, limit);

@@ -1,7 +1,6 @@
 // `solopo train`: fine-tune a model on preference records.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -10,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "console.hpp"
 #include "solopo/objectives/objective_options.hpp"
 
 namespace solopo::cli {
@@ -68,20 +68,12 @@ struct TrainCommandOptions {
   double memory = 0;            // --memory: GiB the run may take, 0: what the machine has
 };
 
-// Where a command writes what people read, and how it hears of a signal.
-struct TrainConsole {
-  std::ostream& log;                              // progress, warnings, the summary
-  bool terminal = false;                          // one updating line instead of a line a step
-  bool color = false;                             // false where NO_COLOR is set
-  const std::atomic<int>* stop_signal = nullptr;  // not 0: the number of the signal that asked to stop
-};
-
 // Every problem that can be seen before a file is opened for reading or a model loaded, one a line; empty:
 // none.
 [[nodiscard]] std::vector<std::string> train_option_problems(const TrainCommandOptions& options);
 
 // Trains. Returns 0, or 128 + the signal's number (130, 143) when it stopped and saved.
 // Throws UsageError with all problems of the options in one message, DataError, ModelError, IoError, Error.
-int run_train(const TrainCommandOptions& options, const TrainConsole& console);
+int run_train(const TrainCommandOptions& options, const Console& console);
 
 }  // namespace solopo::cli

@@ -4,15 +4,15 @@
 #include <cstdint>
 #include <string>
 
+#include "console.hpp"
 #include "progress.hpp"
 #include "solopo/train/metrics.hpp"
-#include "train_command.hpp"
 
 namespace solopo::cli {
 
 class TrainProgress {
  public:
-  explicit TrainProgress(const TrainConsole& console) : console_(console), start_(now()), shown_(start_) {}
+  explicit TrainProgress(const Console& console) : console_(console), start_(now()), shown_(start_) {}
   TrainProgress(const TrainProgress&) = delete;
   TrainProgress& operator=(const TrainProgress&) = delete;
   ~TrainProgress() { clear(); }
@@ -80,7 +80,7 @@ class TrainProgress {
     open_ = false;
   }
 
-  const TrainConsole& console_;
+  const Console& console_;
   std::int64_t first_ = 0, last_ = 0;
   double start_, shown_;
   bool open_ = false;  // a line without its end is on the terminal

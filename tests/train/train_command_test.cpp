@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <fstream>
+#include <regex>
 #include <sstream>
 
 #include "catch.hpp"
@@ -54,7 +55,7 @@ void write_records(const fs::path& path, std::size_t count, std::uint64_t seed) 
 struct Job {
   TemporaryFolder folder;
   TrainCommandOptions options;
-  std::ostringstream log;
+  std::ostringstream printed, log;
   std::atomic<int> signal{0};
 
   Job() {
@@ -69,7 +70,7 @@ struct Job {
     options.epochs = 2;
     options.lr = 1e-3;
   }
-  int run() { return run_train(options, {.log = log, .stop_signal = &signal}); }
+  int run() { return run_train(options, {.out = printed, .log = log, .stop_signal = &signal}); }
   [[nodiscard]] std::string weights() const {
     return io::read_file(options.out / "model.safetensors", io::FileRole::model, 1u << 30);
   }
@@ -112,7 +113,7 @@ TEST_CASE("All problems of the options come in one report, before anything is re
   }
   CHECK(problems.size() == 12);
   std::ostringstream log;
-  CHECK_THROWS_AS(run_train(o, {.log = log}), UsageError);
+  CHECK_THROWS_AS(run_train(o, {.out = log, .log = log}), UsageError);
 }
 
 TEST_CASE("Sound options have no problems") {
@@ -124,7 +125,7 @@ TEST_CASE("A dry run tells options, records and tokens, and writes nothing") {
   Job job;
   job.options.dry_run = true;
   CHECK(job.run() == 0);
-  const std::string text = job.log.str();
+  const std::string text = job.printed.str();
   INFO(text);
   CHECK(text.find("objective: solopo:dpo\n") != std::string::npos);
   CHECK(text.find("alpha: 3\n") != std::string::npos);
@@ -132,13 +133,20 @@ TEST_CASE("A dry run tells options, records and tokens, and writes nothing") {
   CHECK(text.find("9 records of 9") != std::string::npos);
   CHECK(text.find("prompt_long  tokens: min") != std::string::npos);
   CHECK_FALSE(fs::exists(job.options.out));
+  // The whole is a file for --config: options, and comments.
+  const std::regex line("[a-z_0-9]+: .+|# .+");
+  std::istringstream lines(text);
+  for (std::string one; std::getline(lines, one);) {
+    CAPTURE(one);
+    CHECK(std::regex_match(one, line));
+  }
 }
 
 TEST_CASE("A dry run tells what a record costs, what the run holds and about how long it takes") {
   Job job;
   job.options.dry_run = true;
   CHECK(job.run() == 0);
-  const std::string text = job.log.str();
+  const std::string text = job.printed.str();
   INFO(text);
   for (const char* part :
        {"# a record in the mean: ", "# arithmetic: ", "linear layers ",
@@ -152,8 +160,8 @@ TEST_CASE("A dry run tells what a record costs, what the run holds and about how
   plain.options.dry_run = true;
   plain.options.objective = "simpo";
   CHECK(plain.run() == 0);
-  CHECK(plain.log.str().find("# reference") == std::string::npos);
-  CHECK(plain.log.str().find("# against Long-PO") == std::string::npos);
+  CHECK(plain.printed.str().find("# reference") == std::string::npos);
+  CHECK(plain.printed.str().find("# against Long-PO") == std::string::npos);
 }
 
 TEST_CASE("The cost of a run is that of its records under the cost model, and recompute holds less") {
@@ -343,7 +351,7 @@ TEST_CASE("--memory is obeyed with and without --dry-run, and nothing is written
     job.options.memory = 0.001;
     CHECK_THROWS_WITH(job.run(), Catch::Contains("the run needs") && Catch::Contains("--memory allows"));
     CHECK_FALSE(fs::exists(job.options.out));
-    CHECK((job.log.str().find("# memory: ") != std::string::npos) == dry);
+    CHECK((job.printed.str().find("# memory: ") != std::string::npos) == dry);
   }
   Job job;
   job.options.memory = -1;
@@ -392,7 +400,7 @@ TEST_CASE(
     buffer.metrics = parts.options.out / "metrics.jsonl";
     buffer.step = stop;
     std::ostream log(&buffer);
-    CHECK(run_train(parts.options, {.log = log, .stop_signal = &parts.signal}) == 130);
+    CHECK(run_train(parts.options, {.out = parts.printed, .log = log, .stop_signal = &parts.signal}) == 130);
     CHECK_FALSE(fs::exists(parts.options.out / "config.json"));
     CHECK_THROWS_AS(parts.run(), UsageError);  // without resume
     parts.signal = 0;
@@ -482,7 +490,7 @@ TEST_CASE("Score adds log-probabilities and token counts to every record and kee
   options.model = tiny_model;
   options.in = job.options.data;
   options.out = job.folder.path() / "scored.jsonl";
-  CHECK(run_score(options, {.log = job.log}) == 0);
+  CHECK(run_score(options, {.out = job.printed, .log = job.log}) == 0);
   io::JsonlReader in(options.in), out(options.out);
   std::size_t records = 0;
   while (const auto scored = out.next()) {
