@@ -63,6 +63,23 @@ TEST_CASE("Frozen linear layers cost four operations a weight and token, their a
   CHECK(lora.linear == full.linear / 6 * 4 + 6 * adapters * tokens);
   CHECK(lora.attention == full.attention);
   CHECK(lora.head == full.head / 6 * 4);
+  // x A^T a third time: A's weights, rank 2 by 8 inputs of five maps, 12 of o, 10 of down, in 2 layers.
+  const Flops again = record_flops(tiny, record, {.lora = {.rank = 2}, .recompute_inner = true});
+  CHECK(again.linear - lora.linear == 2.0 * 2 * 2 * (5 * 8 + 12 + 10) * tokens);
+}
+
+TEST_CASE(
+    "Adapters are computed again with their layers, but not down's, and of skipped rows only k's and v's") {
+  const Lora lora{.rank = 2};
+  const double adapters = static_cast<double>(lora_layer_weights(tiny, lora));
+  const double down = static_cast<double>(lora_layer_weights(tiny, lora, Projections::down));
+  CHECK(recompute_flops(tiny, work, Recompute::layers_but_down, lora).linear -
+            recompute_flops(tiny, work).linear ==
+        2.0 * 2 * (adapters - down) * 7);
+  Work skipped = work;
+  skipped.last_layer_skipped_tokens = 4;
+  CHECK(forward_flops(tiny, skipped, lora).linear - forward_flops(tiny, skipped).linear ==
+        2.0 * (2 * 7 * adapters - 4 * (adapters - 2 * (8 + 6) * 2)));
 }
 
 TEST_CASE("Whole numbers of operations are exact at the size of a large record") {

@@ -64,6 +64,12 @@ TEST_CASE("Adapters alone have gradients and optimiser state") {
   CHECK(m.weights == 4 * (tiny.weights() + adapters));
   CHECK(m.gradients == 4 * adapters);
   CHECK(m.optimiser == 8 * adapters);
+  // And inner activations of q, k and v: in the forward, and their gradients in the backward.
+  const Count more = 4 * 7 * 3 * 2;
+  CHECK(activation_memory(tiny, 7, 3, {.lora = lora}).step() ==
+        activation_memory(tiny, 7, 3).step() + 2 * more);
+  CHECK(activation_memory(tiny, 7, 3, {.kept = Kept::nothing, .lora = lora}).step() ==
+        activation_memory(tiny, 7, 3, {.kept = Kept::nothing}).step() + more);
 }
 
 TEST_CASE("Memory grows with every length and with nothing else") {

@@ -110,6 +110,43 @@ TEST_CASE("What the model computes of a record is what the cost model says, to t
       }
 }
 
+TEST_CASE("The same with adapters: frozen weights have no gradients, and thin products stand beside them") {
+  const LlamaWeights<float> weights = test::random_weights<float>(config());
+  const cost::ModelShape shape = model_shape(weights.config);
+  for (const Projections targets : {Projections::all, Projections::attention, Projections::mlp,
+                                    Projections::q | Projections::v, Projections::k | Projections::down})
+    for (const Case& c : cases)
+      for (const bool recompute : {false, true}) {
+        CAPTURE(static_cast<unsigned>(targets), c.name, recompute);
+        const LoraWeights<float> lora(weights.config, {.rank = 5, .alpha = 10, .targets = targets});
+        const cost::Lora adapters = lora_shape(lora.config);
+        const cost::RecordWork predicted =
+            llama_work(lengths, {.sides = c.sides, .share_prefix = true, .long_gradient = c.long_gradient});
+        const Collated batch = collate(record(), layout_of(c, true), Side::policy);
+        CountingProduct::reset();
+        Llama<float, CountingProduct> model(weights, lora, {.recompute = recompute});
+        model.forward(batch.sequences);
+        const std::vector<float> dlogps(static_cast<std::size_t>(batch.sequences.responses), 1.0f);
+        std::vector<float> gradients(lora.layout.size());
+        model.backward(dlogps, gradients);
+
+        const cost::Flops flops = cost::record_flops(shape, predicted, llama_training(recompute, adapters));
+        CHECK(work_flops(shape, model.work(), adapters) == flops);
+        CHECK(static_cast<double>(CountingProduct::layers) == flops.linear);
+        CHECK(static_cast<double>(CountingProduct::head) == flops.head);
+
+        cost::MemoryOptions options = llama_memory(recompute, adapters);
+        options.read_rows_at_once = lengths.prompt_long - 1;
+        const cost::MemoryBytes memory = cost::activation_memory(
+            shape, predicted.peak_tokens, predicted.differentiated.head_rows, options, predicted.read_tokens);
+        CHECK(static_cast<cost::Count>(model.peak_bytes()) ==
+              memory.activations + memory.workspace + memory.head + memory.read_keys);
+        cost::Count numbers = 0;
+        for (const TensorSlot& slot : lora.layout.slots()) numbers += static_cast<cost::Count>(slot.size);
+        CHECK(cost::lora_weights(shape, adapters) == numbers);
+      }
+}
+
 TEST_CASE("Scoring counts a forward and holds one layer") {
   const LlamaWeights<float> weights = test::random_weights<float>(config());
   const cost::RecordWork predicted = cost::record_work(lengths, {.share_prefix = true});

@@ -3,6 +3,7 @@
 // memory, not by arithmetic. Doubles, exact for whole numbers up to 2^53 = 9.0e15.
 //   forward   2 P_l T each layer + 4 d_q S each layer + 2 V d M
 //   training  6 P_l T            + 14 d_q S           + 6 V d M
+// Frozen weights with adapters of E weights a layer (lora.hpp) train at 4 P_l T + 6 E T and 4 V d M.
 // The 14 of attention: 4 forward; in the backward the scores again (2), and the gradients of probabilities,
 // queries, keys and values (2 each).
 #pragma once
@@ -44,18 +45,29 @@ constexpr Flops multiply_adds(const ModelShape& shape, const Work& work) {
           .head = real(product(shape.vocabulary, shape.width)) * real(work.head_rows)};
 }
 
+// Those of the adapters in all layers.
+constexpr double adapter_multiply_adds(const ModelShape& shape, const Work& work, const Lora& lora) {
+  const Count layer = lora_layer_weights(shape, lora),
+              key_value = lora_layer_weights(shape, lora, Projections::k | Projections::v);
+  return static_cast<double>(layer) * static_cast<double>(shape.layers) * static_cast<double>(work.tokens) -
+         static_cast<double>(layer - key_value) * static_cast<double>(work.last_layer_skipped_tokens);
+}
+
 }  // namespace flops_detail
 
 // One pass that gives log-probabilities.
-constexpr Flops forward_flops(const ModelShape& shape, const Work& work) {
+constexpr Flops forward_flops(const ModelShape& shape, const Work& work, const Lora& lora = {}) {
   const Flops n = flops_detail::multiply_adds(require_shape(shape), work);
-  return {2 * n.linear, 4 * n.attention, 2 * n.head};
+  return {2 * (n.linear + flops_detail::adapter_multiply_adds(shape, work, lora)), 4 * n.attention,
+          2 * n.head};
 }
 
-// The backward of that pass, every weight's gradient included.
-constexpr Flops backward_flops(const ModelShape& shape, const Work& work) {
+// The backward of that pass: the gradient of every weight, or where they are frozen of the adapters' only.
+constexpr Flops backward_flops(const ModelShape& shape, const Work& work, const Lora& lora = {}) {
   const Flops n = flops_detail::multiply_adds(require_shape(shape), work);
-  return {4 * n.linear, 10 * n.attention, 4 * n.head};
+  const double products = lora.rank > 0 ? 2 : 4;
+  return {products * n.linear + 4 * flops_detail::adapter_multiply_adds(shape, work, lora), 10 * n.attention,
+          products * n.head};
 }
 
 // What the backward computes again instead of keeping it.
@@ -68,27 +80,35 @@ enum class Recompute {
 };
 
 constexpr Flops recompute_flops(const ModelShape& shape, const Work& work,
-                                Recompute recompute = Recompute::layers_but_down) {
+                                Recompute recompute = Recompute::layers_but_down, const Lora& lora = {}) {
   if (recompute == Recompute::none) return {};
-  Flops flops = forward_flops(shape, work);
+  Flops flops = forward_flops(shape, work, lora);
   flops.head = 0;
   if (recompute == Recompute::layers_but_down) {
     // The last layer's rows that were skipped had no down projection.
     const double applied = static_cast<double>(product(shape.layers, work.tokens)) -
                            static_cast<double>(work.last_layer_skipped_tokens);
-    flops.linear -= 2 * static_cast<double>(product(shape.width, shape.ffn)) * applied;
+    const Count down =
+        sum(product(shape.width, shape.ffn), lora_layer_weights(shape, lora, Projections::down));
+    flops.linear -= 2 * static_cast<double>(down) * applied;
   }
   return flops;
 }
 
+// The adapters' inner activations x A^T again in the backward instead of kept.
+constexpr Flops inner_recompute_flops(const ModelShape& shape, const Work& work, const Lora& lora) {
+  const Count inner = product(shape.layers, lora_layer_inner_weights(shape, lora));
+  return {.linear = 2 * static_cast<double>(inner) * static_cast<double>(work.tokens)};
+}
+
 // Forward and backward without anything computed twice.
-constexpr Flops train_flops(const ModelShape& shape, const Work& work) {
-  return forward_flops(shape, work) + backward_flops(shape, work);
+constexpr Flops train_flops(const ModelShape& shape, const Work& work, const Lora& lora = {}) {
+  return forward_flops(shape, work, lora) + backward_flops(shape, work, lora);
 }
 
 // What model FLOP utilisation counts: attention 12 a pair, not 14, since recomputing scores is no progress.
-constexpr Flops model_flops(const ModelShape& shape, const Work& work) {
-  Flops flops = train_flops(shape, work);
+constexpr Flops model_flops(const ModelShape& shape, const Work& work, const Lora& lora = {}) {
+  Flops flops = train_flops(shape, work, lora);
   flops.attention = flops.attention / 14 * 12;
   return flops;
 }
@@ -104,27 +124,20 @@ struct TrainingOptions {
   Recompute recompute = Recompute::none;
   bool recompute_logits = false;  // the head's product again in the backward instead of kept logits
   Reference reference = Reference::none;
-  double epochs = 1;  // over which a cached reference is spread
-  Lora lora{};        // rank 0: every weight is trained
+  double epochs = 1;             // over which a cached reference is spread
+  Lora lora{};                   // rank 0: every weight is trained
+  bool recompute_inner = false;  // the adapters' inner activations again in the backward instead of kept
 };
 
 // One record, trained once.
 constexpr Flops record_flops(const ModelShape& shape, const RecordWork& work,
                              const TrainingOptions& options = {}) {
   const Work& rows = work.differentiated;
-  Flops flops = train_flops(shape, rows) + forward_flops(shape, work.read);
-  flops += recompute_flops(shape, rows, options.recompute);
+  const Lora& lora = options.lora;
+  Flops flops = train_flops(shape, rows, lora) + forward_flops(shape, work.read, lora);
+  flops += recompute_flops(shape, rows, options.recompute, lora);
   if (options.recompute_logits) flops.head += forward_flops(shape, rows).head;
-  if (options.lora.rank > 0) {
-    // The frozen weights' own gradients fall away: a third of the linear layers' and the head's training.
-    const Flops forward = forward_flops(shape, rows);
-    flops.linear -= forward.linear;
-    flops.head -= forward.head;
-    const double adapters = static_cast<double>(lora_weights(shape, options.lora));
-    flops.linear +=
-        adapters * (6 * static_cast<double>(rows.tokens) + 2 * static_cast<double>(work.read.tokens) +
-                    (options.recompute != Recompute::none ? 2 * static_cast<double>(rows.tokens) : 0.0));
-  }
+  if (options.recompute_inner) flops += inner_recompute_flops(shape, rows, lora);
   if (options.reference != Reference::none) {
     const double times = options.reference == Reference::cached ? 1 / options.epochs : 1;
     flops += times * forward_flops(shape, work.scored);

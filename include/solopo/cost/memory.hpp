@@ -106,10 +106,12 @@ constexpr MemoryBytes activation_memory(const ModelShape& shape, Count rows, Cou
   const Count streams = backward ? sum(shape.layers, 1) : 2;
   const Count layers = options.kept == Kept::everything ? shape.layers : 1;
   const Count kept = sum(product(streams, shape.width), product(layers, detail::kept_columns(shape)));
-  Count work = sum(shape.width, shape.ffn);  // a normalised block and the MLP's inner activation
+  // A normalised block, the MLP's inner activation and the adapters'.
+  const Count inner = lora_inner_columns(options.lora), forward = sum(sum(shape.width, shape.ffn), inner);
+  Count work = forward;
   if (backward)
-    work = sum(work, sum(sum(shape.qkv_width(), shape.query_width()),
-                         sum(product(3, shape.ffn), product(2, shape.width))));
+    work = sum(sum(work, inner), sum(sum(shape.qkv_width(), shape.query_width()),
+                                     sum(product(3, shape.ffn), product(2, shape.width))));
   MemoryBytes out;
   out.activations = bytes(rows, kept);
   out.workspace = bytes(rows, work);
@@ -118,8 +120,8 @@ constexpr MemoryBytes activation_memory(const ModelShape& shape, Count rows, Cou
   if (backward) out.key_sums = bytes(rows, product(2 * detail::key_gradient_parts(rows), shape.kv_width()));
   // Prompts are read before, in the memory that the activations take later.
   const Count reading = bytes(std::min(read_rows, options.read_rows_at_once),
-                              sum(product(3, shape.width), sum(detail::kept_columns(shape), shape.ffn)));
-  const Count there = bytes(rows, sum(kept, sum(shape.width, shape.ffn)));
+                              sum(product(2, shape.width), sum(detail::kept_columns(shape), forward)));
+  const Count there = bytes(rows, sum(kept, forward));
   if (reading > there) out.workspace = sum(out.workspace, reading - there);
   out.read_keys = bytes(read_rows, product(shape.layers, product(2, shape.kv_width())));
   return out;

@@ -91,7 +91,8 @@ void lm_head_forward(MatrixView<const T> hidden, MatrixView<const T> weight,
 }
 
 // Given d loss / d logps (M), and d loss / d statistics (M) where the forward made some: writes dhidden
-// (M, C) and adds into dweight (V, C). The reference of a statistic gets no gradient.
+// (M, C) and adds into dweight (V, C), unless that has no data: a frozen head. The reference of a statistic
+// gets no gradient.
 template <class T, class Product = DefaultProduct>
 void lm_head_backward(MatrixView<const T> hidden, MatrixView<const T> weight,
                       std::span<const std::int32_t> targets, std::span<const T> dlogps,
@@ -117,6 +118,7 @@ void lm_head_backward(MatrixView<const T> hidden, MatrixView<const T> weight,
       [&](std::ptrdiff_t begin, std::ptrdiff_t n) {
         Product::template gemm<T>(false, false, n, width, vocab, T(1), logits.data(), vocab, weight.data,
                                   weight.stride, T(0), dhidden.row(begin), dhidden.stride);
+        if (dweight.data == nullptr) return;
         Product::template gemm<T>(true, false, vocab, width, n, T(1), logits.data(), vocab, hidden.row(begin),
                                   hidden.stride, T(1), dweight.data, dweight.stride);
       });

@@ -43,8 +43,7 @@ class Decoder {
  public:
   // Keeps a reference to `weights`.
   explicit Decoder(const LlamaWeights<float>& weights) : weights_(weights) {
-    for (const LlamaLayout::Layer& offsets : weights.layout.layers)
-      layers_.emplace_back(weights.config, offsets, weights.data.data());
+    for (std::size_t l = 0; l < weights.layout.layers.size(); ++l) layers_.emplace_back(weights, l);
     cache_.resize(layers_.size());
   }
 
@@ -250,7 +249,7 @@ class Decoder {
       const auto cache =
           dense(cache_[l].data(), static_cast<std::ptrdiff_t>(cache_[l].size()) / width, width);
       layers_[l].activate_cached(a, state_, at, tiles, rotary_, cache, rows_of_cache);
-      layers_[l].project_down(a, state_.hidden, state_.input(l + 1));
+      layers_[l].project_down(a, state_, state_.input(l + 1));
     }
   }
 

@@ -17,6 +17,7 @@
 #include "solopo/model/llama_layer.hpp"
 #include "solopo/model/llama_run_state.hpp"
 #include "solopo/model/llama_weights.hpp"
+#include "solopo/model/lora.hpp"
 #include "solopo/model/packed_sequences.hpp"
 #include "solopo/model/work_count.hpp"
 
@@ -33,10 +34,12 @@ class Llama {
  public:
   // Keeps a reference: `weights` may be changed between calls, and must live as long as this.
   explicit Llama(const LlamaWeights<T>& weights, LlamaOptions options = {})
-      : weights_(weights), options_(options) {
-    for (const LlamaLayout::Layer& offsets : weights.layout.layers)
-      layers_.emplace_back(weights.config, offsets, weights.data.data());
-  }
+      : Llama(weights, nullptr, options) {}
+
+  // The model with adapters beside its maps: the weights are frozen, and gradients are the adapters'. Keeps
+  // references to both. Throws ArgumentError when the adapters are another model's.
+  Llama(const LlamaWeights<T>& weights, const LoraWeights<T>& lora, LlamaOptions options = {})
+      : Llama(weights, &lora, options) {}
 
   // Summed log-probability of each response [nats], (responses). With a statistic, statistics() has that too.
   // Throws ArgumentError for a token outside the vocabulary, a sequence longer than the model's context, and
@@ -76,15 +79,16 @@ class Llama {
             head_weight()};
   }
 
-  // Adds d(sum_r dlogps[r] * logp[r] + dstatistics[r] * statistic[r]) / d weights into `gradients`
-  // (layout.size()), after forward(). dstatistics may stay empty: zeros.
+  // Adds d(sum_r dlogps[r] * logp[r] + dstatistics[r] * statistic[r]) / d weights, or / d adapters where the
+  // model has some, into `gradients` (the size of their layout), after forward(). dstatistics may stay empty:
+  // zeros.
   // Throws ArgumentError when the sizes are wrong or no forward() went before.
   void backward(std::span<const T> dlogps, std::span<T> gradients, std::span<const T> dstatistics = {}) {
     if (kept_ == nullptr) throw ArgumentError("backward", "no forward() went before");
     const PackedSequences& batch = *kept_;
     const LlamaConfig& c = weights_.config;
     check_size("dlogps", dlogps.size(), static_cast<std::size_t>(batch.responses));
-    check_size("gradients", gradients.size(), weights_.layout.size());
+    check_size("gradients", gradients.size(), lora_ ? lora_->layout.size() : weights_.layout.size());
     if (!dstatistics.empty())
       check_size("dstatistics", dstatistics.size(), static_cast<std::size_t>(batch.responses));
     const auto rows = static_cast<std::ptrdiff_t>(batch.tokens.size());
@@ -103,24 +107,25 @@ class Llama {
     kernels::lm_head_backward<T, Product>(
         dense<const T>(head_rows_.data(), head_shape, c.hidden_size), head_weight(), head_tokens_,
         coefficients, head_lse_, dnormed,
-        dense(gradients.data() + weights_.layout.head, c.vocab_size, c.hidden_size), logits_, statistic_,
-        row_statistics_, by_statistic);
+        dense(lora_ ? nullptr : gradients.data() + weights_.layout.head, c.vocab_size, c.hidden_size),
+        logits_, statistic_, row_statistics_, by_statistic);
     // Final norm, at the rows that were scored; every other row's gradient begins at zero.
     dstream_.assign(static_cast<std::size_t>(rows) * width, T(0));
     const auto dstream = dense(dstream_.data(), rows, c.hidden_size);
     const MatrixView<T> output = state_.input(layers_.size());
     const T* norm_weight = weights_.data.data() + weights_.layout.final_norm;
-    T* dnorm = gradients.data() + weights_.layout.final_norm;
     const kernels::CpuTeam team;
     for (std::size_t i = 0; i < targets; ++i) {
       const auto row = static_cast<std::ptrdiff_t>(batch.targets[i].row);
       const T *x = output.row(row), *dy = dnormed.row(static_cast<std::ptrdiff_t>(i));
       const T s = kernels::rms_norm_row_backward(team, x, norm_weight, dy, dstream.row(row), c.hidden_size,
                                                  static_cast<T>(c.rms_norm_eps));
+      if (lora_) continue;
+      T* dnorm = gradients.data() + weights_.layout.final_norm;
       team.each(c.hidden_size, [&](int j) { dnorm[j] += dy[j] * x[j] * s; });
     }
 
-    workspace_.prepare(c, rows);
+    workspace_.prepare(c, rows, inner_columns());
     for (std::size_t l = layers_.size(); l-- > 0;) {
       const auto activations = state_.layer(l);
       if (options_.recompute)
@@ -134,6 +139,7 @@ class Llama {
     if (options_.recompute) work_.recomputed += {.tokens = done.tokens, .pairs = done.pairs};
     work_.recomputed += {.head_rows = done.head_rows};  // lm_head_backward computes the logits again
 
+    if (lora_) return;
     T* dembedding = gradients.data() + weights_.layout.embedding;
     for (std::ptrdiff_t r = 0; r < rows; ++r) {
       T* to = dembedding + static_cast<std::size_t>(batch.tokens[static_cast<std::size_t>(r)]) * width;
@@ -158,6 +164,8 @@ class Llama {
   }
 
   [[nodiscard]] const LlamaWeights<T>& weights() const noexcept { return weights_; }
+  // The adapters; null without.
+  [[nodiscard]] const LoraWeights<T>* lora() const noexcept { return lora_; }
 
   // What the calls so far have computed.
   [[nodiscard]] const WorkCount& work() const noexcept { return work_; }
@@ -170,6 +178,13 @@ class Llama {
   }
 
  private:
+  Llama(const LlamaWeights<T>& weights, const LoraWeights<T>* lora, LlamaOptions options)
+      : weights_(weights), lora_(lora), options_(options) {
+    if (lora && !lora->fit(weights.config))
+      throw ArgumentError("lora", "the adapters are not of a model of this shape");
+    for (std::size_t l = 0; l < weights.layout.layers.size(); ++l) layers_.emplace_back(weights, l, lora);
+  }
+
   static void check_size(const char* name, std::size_t actual, std::size_t expected) {
     if (actual != expected)
       throw ArgumentError(
@@ -197,6 +212,13 @@ class Llama {
                                            std::to_string(batch.targets.size()) + " and " +
                                            std::to_string(weights_.config.vocab_size) +
                                            "; run the reference model on the same batch first");
+  }
+
+  // Columns of workspace that the adapters take.
+  [[nodiscard]] std::ptrdiff_t inner_columns() const {
+    return lora_ ? static_cast<std::ptrdiff_t>(cost::lora_inner_columns(
+                       {.rank = lora_->config.rank, .targets = lora_->config.targets}))
+                 : 0;
   }
 
   // Keys and values (K, 2 d_kv) of a layer's read prompts.
@@ -233,17 +255,17 @@ class Llama {
     std::vector<std::int32_t> positions(static_cast<std::size_t>(rows)), places(positions.size());
     std::iota(positions.begin(), positions.end(), first - begin);
     std::iota(places.begin(), places.end(), first);
-    state_.prepare(weights_.config, rows, KeepActivations::none);
+    state_.prepare(weights_.config, rows, KeepActivations::none, inner_columns());
     embed(weights_, tokens.subspan(static_cast<std::size_t>(first), positions.size()), state_.input(0));
     for (std::size_t l = 0; l + 1 < layers_.size(); ++l) {
       const auto a = state_.layer(l);
       layers_[l].activate_cached(a, state_, positions, tile, rotary_, read_cache(l), places);
-      layers_[l].project_down(a, state_.hidden, state_.input(l + 1));
+      layers_[l].project_down(a, state_, state_.input(l + 1));
     }
     // Nothing reads the last layer's output.
     const std::size_t last_layer = layers_.size() - 1;
     const auto a = state_.layer(last_layer);
-    layers_[last_layer].project_keys(a, state_.normed, positions, rotary_);
+    layers_[last_layer].project_keys(a, state_, positions, rotary_);
     layers_[last_layer].store_keys(a, read_cache(last_layer), places);
   }
 
@@ -257,12 +279,12 @@ class Llama {
     const LlamaConfig& c = weights_.config;
     const auto rows = static_cast<std::int32_t>(batch.tokens.size());
     const auto width = static_cast<std::size_t>(c.hidden_size);
-    state_.prepare(c, rows, keep);
+    state_.prepare(c, rows, keep, inner_columns());
     embed(weights_, batch.tokens, state_.input(0));
     for (std::size_t l = 0; l < layers_.size(); ++l) {
       const auto activations = state_.layer(l);
       layers_[l].activate(activations, state_, batch.positions, batch.tiles, rotary_, read_of(l));
-      layers_[l].project_down(activations, state_.hidden, state_.input(l + 1));
+      layers_[l].project_down(activations, state_, state_.input(l + 1));
     }
 
     const std::size_t targets = batch.targets.size();
@@ -293,6 +315,7 @@ class Llama {
   }
 
   const LlamaWeights<T>& weights_;
+  const LoraWeights<T>* lora_;
   LlamaOptions options_;
   std::vector<LlamaLayer<T, Product>> layers_;
   kernels::RotaryTable<T> rotary_;

@@ -2,6 +2,8 @@
 //   normed = rms_norm(input);  q, k, v = normed Wqkv^T (+ bias), q and k rotated;  attention over the tiles
 //   middle = input + attention Wo^T;  normed = rms_norm(middle);  gate, up = normed Wgu^T
 //   output = middle + (silu(gate) * up) Wd^T
+// Any of these products may have low-rank adapters beside it (lora.hpp): then W is frozen, and y = x W^T has
+// + s u B^T of each in its columns, u = x A^T. The backward computes u again: it is thin.
 #pragma once
 
 #include <algorithm>
@@ -20,6 +22,7 @@
 #include "solopo/kernels/team.hpp"
 #include "solopo/model/llama_run_state.hpp"
 #include "solopo/model/llama_weights.hpp"
+#include "solopo/model/lora.hpp"
 
 namespace solopo {
 
@@ -28,70 +31,82 @@ class LlamaLayer {
  public:
   using Activations = typename LlamaRunState<T>::Layer;
 
-  LlamaLayer(const LlamaConfig& config, const LlamaLayout::Layer& offsets, const T* weights)
-      : config_(config), offsets_(offsets), weights_(weights) {}
+  // Layer `index` of a model, with its adapters or without; all must live as long as this.
+  LlamaLayer(const LlamaWeights<T>& weights, std::size_t index, const LoraWeights<T>* lora = nullptr)
+      : config_(weights.config),
+        offsets_(weights.layout.layers[index]),
+        weights_(weights.data.data()),
+        lora_(lora),
+        adapters_(lora ? lora->layout.layers[index] : no_adapters) {}
 
-  // From a.input to a.qkv (q and k rotated to `positions`); `normed` (S, C) is workspace.
-  void project_qkv(const Activations& a, MatrixView<T> normed, std::span<const std::int32_t> positions,
-                   const kernels::RotaryTable<T>& rotary) const {
-    norm(a.input, offsets_.input_norm, normed);
-    linear(normed, offsets_.qkv, a.qkv, T(0));
+  // From a.input to a.qkv (q and k rotated to `positions`); state.normed and .inner are workspace.
+  void project_qkv(const Activations& a, const LlamaRunState<T>& state,
+                   std::span<const std::int32_t> positions, const kernels::RotaryTable<T>& rotary) const {
+    norm(a.input, offsets_.input_norm, state.normed);
+    linear(state.normed, offsets_.qkv, a.qkv, T(0));
+    if (config_.attention_bias) add_bias(a.qkv, offsets_.qkv_bias);
+    adapt(state.normed, adapters_.qkv, state.inner, a.qkv);
     rotate(a.qkv, positions, rotary, T(1));
   }
 
   // The same for keys and values alone: a.qkv's other columns stay as they are.
-  void project_keys(const Activations& a, MatrixView<T> normed, std::span<const std::int32_t> positions,
-                    const kernels::RotaryTable<T>& rotary) const {
-    norm(a.input, offsets_.input_norm, normed);
+  void project_keys(const Activations& a, const LlamaRunState<T>& state,
+                    std::span<const std::int32_t> positions, const kernels::RotaryTable<T>& rotary) const {
+    norm(a.input, offsets_.input_norm, state.normed);
     const std::ptrdiff_t q = config_.query_width();
     const MatrixView<T> kv{a.qkv.data + q, a.qkv.rows, a.qkv.columns - q, a.qkv.stride};
-    kernels::project<Product>(
-        MatrixView<const T>(normed),
-        dense(weights_ + offsets_.qkv + q * config_.hidden_size, kv.columns, normed.columns), T(0), kv);
+    linear(state.normed, offsets_.qkv + static_cast<std::size_t>(q * config_.hidden_size), kv, T(0));
     if (config_.attention_bias) add_bias(kv, offsets_.qkv_bias + static_cast<std::size_t>(q));
+    const auto first = std::find_if(adapters_.qkv.begin(), adapters_.qkv.end(),
+                                    [q](const Adapter& adapter) { return adapter.column >= q; });
+    adapt(state.normed, {first, adapters_.qkv.end()}, state.inner, a.qkv);
     rotate_heads(kv, config_.num_key_value_heads, positions, rotary, T(1));
   }
 
-  // From a.input and a.attention to a.middle and a.gate_up; `normed` (S, C) is workspace.
-  void project_gate_up(const Activations& a, MatrixView<T> normed) const {
+  // From a.input and a.attention to a.middle and a.gate_up; state.normed and .inner are workspace.
+  void project_gate_up(const Activations& a, const LlamaRunState<T>& state) const {
     copy(a.input, a.middle);
     linear(a.attention, offsets_.output, a.middle, T(1));
-    norm(a.middle, offsets_.mlp_norm, normed);
-    linear(normed, offsets_.gate_up, a.gate_up, T(0));
+    adapt(a.attention, adapters_.output, state.inner, a.middle);
+    norm(a.middle, offsets_.mlp_norm, state.normed);
+    linear(state.normed, offsets_.gate_up, a.gate_up, T(0));
+    adapt(state.normed, adapters_.gate_up, state.inner, a.gate_up);
   }
 
-  // From a.middle and a.gate_up to `output` (S, C); `hidden` (S, F) is workspace.
-  void project_down(const Activations& a, MatrixView<T> hidden, MatrixView<T> output) const {
+  // From a.middle and a.gate_up to `output` (S, C); state.hidden and .inner are workspace.
+  void project_down(const Activations& a, const LlamaRunState<T>& state, MatrixView<T> output) const {
     const int f = config_.intermediate_size;
-    each_row(hidden.rows, [&](std::ptrdiff_t i) {
-      kernels::swiglu_row(team_, a.gate_up.row(i), a.gate_up.row(i) + f, hidden.row(i), f);
+    each_row(state.hidden.rows, [&](std::ptrdiff_t i) {
+      kernels::swiglu_row(team_, a.gate_up.row(i), a.gate_up.row(i) + f, state.hidden.row(i), f);
     });
     copy(a.middle, output);
-    linear(hidden, offsets_.down, output, T(1));
+    linear(state.hidden, offsets_.down, output, T(1));
+    adapt(state.hidden, adapters_.down, state.inner, output);
   }
 
   // Everything the backward reads, for one batch that attends to itself and to what was read before: from
   // a.input to a.gate_up.
-  void activate(const Activations& a, LlamaRunState<T>& state, std::span<const std::int32_t> positions,
+  void activate(const Activations& a, const LlamaRunState<T>& state, std::span<const std::int32_t> positions,
                 std::span<const kernels::AttentionTile> tiles, const kernels::RotaryTable<T>& rotary,
                 const kernels::KeyValues<T>& read) const {
-    project_qkv(a, state.normed, positions, rotary);
+    project_qkv(a, state, positions, rotary);
     kernels::attention_forward<T>(shape(), tiles, q_of(a.qkv), k_of(a.qkv), v_of(a.qkv), a.attention,
                                   a.log_sum_exp, read);
-    project_gate_up(a, state.normed);
+    project_gate_up(a, state);
   }
 
   // The same for rows that attend to a cache (K, 2 d_kv) of keys and values; theirs are put into its rows
   // `places` first.
-  void activate_cached(const Activations& a, LlamaRunState<T>& state, std::span<const std::int32_t> positions,
-                       std::span<const kernels::AttentionTile> tiles, const kernels::RotaryTable<T>& rotary,
-                       MatrixView<T> cache, std::span<const std::int32_t> places) const {
-    project_qkv(a, state.normed, positions, rotary);
+  void activate_cached(const Activations& a, const LlamaRunState<T>& state,
+                       std::span<const std::int32_t> positions, std::span<const kernels::AttentionTile> tiles,
+                       const kernels::RotaryTable<T>& rotary, MatrixView<T> cache,
+                       std::span<const std::int32_t> places) const {
+    project_qkv(a, state, positions, rotary);
     store_keys(a, cache, places);
     const kernels::KeyValues<T> cached = keys_of(cache);
     kernels::attention_forward<T>(shape(), tiles, q_of(a.qkv), cached.k, cached.v, a.attention,
                                   a.log_sum_exp);
-    project_gate_up(a, state.normed);
+    project_gate_up(a, state);
   }
 
   // The keys and values of a.qkv into the rows `places` of a cache (K, 2 d_kv).
@@ -115,53 +130,57 @@ class LlamaLayer {
     MatrixView<T> dgate_up;    // (S, 2 F)
     MatrixView<T> dnormed;     // (S, C)
     MatrixView<T> dhidden;     // (S, F)
+    MatrixView<T> dinner;      // (S, R)
 
-    void prepare(const LlamaConfig& c, std::ptrdiff_t rows) {
-      const std::ptrdiff_t widths[] = {c.qkv_width(), c.query_width(),
-                                       2 * std::ptrdiff_t(c.intermediate_size), c.hidden_size,
-                                       c.intermediate_size};
+    void prepare(const LlamaConfig& c, std::ptrdiff_t rows, std::ptrdiff_t inner_columns) {
+      const std::ptrdiff_t widths[] = {
+          c.qkv_width(), c.query_width(),     2 * std::ptrdiff_t(c.intermediate_size),
+          c.hidden_size, c.intermediate_size, inner_columns};
       std::ptrdiff_t total = 0;
       for (const std::ptrdiff_t w : widths) total += w;
       kernels::resize_discarding(arena, static_cast<std::size_t>(rows * total));
       T* p = arena.data();
-      MatrixView<T>* views[] = {&dqkv, &dattention, &dgate_up, &dnormed, &dhidden};
-      for (std::size_t i = 0; i < 5; ++i) {
+      MatrixView<T>* views[] = {&dqkv, &dattention, &dgate_up, &dnormed, &dhidden, &dinner};
+      for (std::size_t i = 0; i < 6; ++i) {
         *views[i] = dense(p, rows, widths[i]);
         p += rows * widths[i];
       }
     }
   };
 
-  // dstream (S, C) holds dL/d output and becomes dL/d input; weights' gradients are added into `gradients`.
-  void backward(const Activations& a, LlamaRunState<T>& state, BackwardWorkspace& w,
+  // dstream (S, C) holds dL/d output and becomes dL/d input; the gradients of what is trained, the weights or
+  // the adapters, are added into `gradients`.
+  void backward(const Activations& a, const LlamaRunState<T>& state, const BackwardWorkspace& w,
                 std::span<const std::int32_t> positions, std::span<const kernels::AttentionTile> tiles,
                 const kernels::RotaryTable<T>& rotary, const kernels::KeyValues<T>& read,
                 MatrixView<T> dstream, T* gradients) const {
     const int f = config_.intermediate_size;
     // MLP. dgate_up is written over nothing the forward kept; normed and hidden are computed again.
-    linear_input_gradient(dstream, offsets_.down, w.dhidden);
+    input_gradient(dstream, offsets_.down, adapters_.down, w.dinner, w.dhidden);
     each_row(dstream.rows, [&](std::ptrdiff_t i) {
       const T* gate = a.gate_up.row(i);
       kernels::swiglu_row_backward(team_, gate, gate + f, w.dhidden.row(i), state.hidden.row(i),
                                    w.dgate_up.row(i), w.dgate_up.row(i) + f, f);
     });
-    linear_weight_gradient(dstream, state.hidden, gradients + offsets_.down);
+    weight_gradient(dstream, state.hidden, offsets_.down, adapters_.down, state.inner, w.dinner, gradients);
     norm(a.middle, offsets_.mlp_norm, state.normed);
-    linear_weight_gradient(w.dgate_up, state.normed, gradients + offsets_.gate_up);
-    linear_input_gradient(w.dgate_up, offsets_.gate_up, w.dnormed);
+    input_gradient(w.dgate_up, offsets_.gate_up, adapters_.gate_up, w.dinner, w.dnormed);
+    weight_gradient(w.dgate_up, state.normed, offsets_.gate_up, adapters_.gate_up, state.inner, w.dinner,
+                    gradients);
     norm_backward(a.middle, offsets_.mlp_norm, w.dnormed, dstream, gradients);
     // Attention. dstream is now dL/d middle.
-    linear_weight_gradient(dstream, a.attention, gradients + offsets_.output);
-    linear_input_gradient(dstream, offsets_.output, w.dattention);
+    input_gradient(dstream, offsets_.output, adapters_.output, w.dinner, w.dattention);
+    weight_gradient(dstream, a.attention, offsets_.output, adapters_.output, state.inner, w.dinner,
+                    gradients);
     fill_zero(w.dqkv);
     kernels::attention_backward<T>(shape(), tiles, q_of(a.qkv), k_of(a.qkv), v_of(a.qkv), a.attention,
                                    a.log_sum_exp, w.dattention, q_part(w.dqkv), k_part(w.dqkv),
                                    v_part(w.dqkv), read);
     rotate(w.dqkv, positions, rotary, T(-1));
     norm(a.input, offsets_.input_norm, state.normed);
-    linear_weight_gradient(w.dqkv, state.normed, gradients + offsets_.qkv);
-    if (config_.attention_bias) column_sums(w.dqkv, gradients + offsets_.qkv_bias);
-    linear_input_gradient(w.dqkv, offsets_.qkv, w.dnormed);
+    input_gradient(w.dqkv, offsets_.qkv, adapters_.qkv, w.dinner, w.dnormed);
+    weight_gradient(w.dqkv, state.normed, offsets_.qkv, adapters_.qkv, state.inner, w.dinner, gradients);
+    if (config_.attention_bias && lora_ == nullptr) column_sums(w.dqkv, gradients + offsets_.qkv_bias);
     norm_backward(a.input, offsets_.input_norm, w.dnormed, dstream, gradients);
   }
 
@@ -182,6 +201,11 @@ class LlamaLayer {
   [[nodiscard]] MatrixView<const T> v_of(MatrixView<T> qkv) const noexcept { return v_part(qkv); }
 
  private:
+  using Adapter = LoraLayout::Adapter;
+  using Adapters = std::span<const Adapter>;  // of one group: maps of the same rows, side by side
+
+  inline static const LoraLayout::Layer no_adapters;
+
   template <class F>
   static void each_row(std::ptrdiff_t rows, F&& f) {
     kernels::parallel_ranges(rows, 16, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
@@ -196,7 +220,7 @@ class LlamaLayer {
     });
   }
 
-  // Adds dL/dx into dx (S, C) and dL/dw into gradients, given dy (S, C).
+  // Adds dL/dx into dx (S, C) and, unless it is frozen, dL/dw into gradients, given dy (S, C).
   void norm_backward(MatrixView<T> x, std::size_t weight, MatrixView<T> dy, MatrixView<T> dx,
                      T* gradients) const {
     kernels::AlignedVector<T> scale(static_cast<std::size_t>(x.rows));
@@ -205,6 +229,7 @@ class LlamaLayer {
           team_, static_cast<const T*>(x.row(i)), weights_ + weight, static_cast<const T*>(dy.row(i)),
           dx.row(i), config_.hidden_size, static_cast<T>(config_.rms_norm_eps));
     });
+    if (lora_ != nullptr) return;
     T* dw = gradients + weight;
     kernels::parallel_ranges(config_.hidden_size, 64, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
       for (std::ptrdiff_t r = 0; r < x.rows; ++r) {
@@ -215,11 +240,10 @@ class LlamaLayer {
     });
   }
 
-  // y (S, out) = x (S, in) W^T (+ bias) + keep * y
+  // y (S, out) = x (S, in) W^T + keep * y
   void linear(MatrixView<T> x, std::size_t weight, MatrixView<T> y, T keep) const {
     kernels::project<Product>(MatrixView<const T>(x), dense(weights_ + weight, y.columns, x.columns), keep,
                               y);
-    if (weight == offsets_.qkv && config_.attention_bias) add_bias(y, offsets_.qkv_bias);
   }
 
   void add_bias(MatrixView<T> y, std::size_t bias) const {
@@ -230,16 +254,71 @@ class LlamaLayer {
     });
   }
 
-  // dx (S, in) = dy (S, out) W
-  void linear_input_gradient(MatrixView<T> dy, std::size_t weight, MatrixView<T> dx) const {
+  // dx (S, in) = dy (S, out) W, and of adapters dinner = s dy B and dx += dinner A
+  void input_gradient(MatrixView<T> dy, std::size_t weight, Adapters adapters, MatrixView<T> dinner,
+                      MatrixView<T> dx) const {
     Product::template gemm<T>(false, false, dy.rows, dx.columns, dy.columns, T(1), dy.data, dy.stride,
                               weights_ + weight, dx.columns, T(0), dx.data, dx.stride);
+    if (adapters.empty()) return;
+    const MatrixView<T> du = inner_of(adapters, dinner);
+    for_each(adapters, [&](const Adapter& adapter, std::ptrdiff_t column) {
+      Product::template gemm<T>(false, false, dy.rows, rank(), adapter.columns, scale(),
+                                dy.data + adapter.column, dy.stride, lora_->data.data() + adapter.b, rank(),
+                                T(0), du.data + column, du.stride);
+    });
+    Product::template gemm<T>(false, false, dy.rows, dx.columns, du.columns, T(1), du.data, du.stride,
+                              lora_->data.data() + adapters.front().a, dx.columns, T(1), dx.data, dx.stride);
   }
 
-  // dW (out, in) += dy^T (out, S) x (S, in)
-  static void linear_weight_gradient(MatrixView<T> dy, MatrixView<T> x, T* dw) {
-    Product::template gemm<T>(true, false, dy.columns, x.columns, x.rows, T(1), dy.data, dy.stride, x.data,
-                              x.stride, T(1), dw, x.columns);
+  // dW (out, in) += dy^T (out, S) x (S, in), or where W is frozen of its adapters, after input_gradient()
+  // gave their dinner: dA += dinner^T x, dB += s dy^T x A^T
+  void weight_gradient(MatrixView<T> dy, MatrixView<T> x, std::size_t weight, Adapters adapters,
+                       MatrixView<T> inner, MatrixView<T> dinner, T* gradients) const {
+    const auto add = [](MatrixView<const T> d, MatrixView<const T> of, T factor, T* sum) {
+      Product::template gemm<T>(true, false, d.columns, of.columns, of.rows, factor, d.data, d.stride,
+                                of.data, of.stride, T(1), sum, of.columns);
+    };
+    if (lora_ == nullptr) return add(dy, x, T(1), gradients + weight);
+    if (adapters.empty()) return;
+    const MatrixView<T> u = project_inner(x, adapters, inner);
+    for_each(adapters, [&](const Adapter& adapter, std::ptrdiff_t column) {
+      add({dy.data + adapter.column, dy.rows, adapter.columns, dy.stride},
+          {u.data + column, u.rows, rank(), u.stride}, scale(), gradients + adapter.b);
+    });
+    add(inner_of(adapters, dinner), x, T(1), gradients + adapters.front().a);
+  }
+
+  // y += s u B^T in the columns of each adapter.
+  void adapt(MatrixView<T> x, Adapters adapters, MatrixView<T> inner, MatrixView<T> y) const {
+    if (adapters.empty()) return;
+    const MatrixView<T> u = project_inner(x, adapters, inner);
+    for_each(adapters, [&](const Adapter& adapter, std::ptrdiff_t column) {
+      Product::template gemm<T>(false, true, y.rows, adapter.columns, rank(), scale(), u.data + column,
+                                u.stride, lora_->data.data() + adapter.b, rank(), T(1),
+                                y.data + adapter.column, y.stride);
+    });
+  }
+
+  // u (S, adapters r) = x A^T of all of them.
+  MatrixView<T> project_inner(MatrixView<T> x, Adapters adapters, MatrixView<T> inner) const {
+    const MatrixView<T> u = inner_of(adapters, inner);
+    kernels::project<Product>(MatrixView<const T>(x),
+                              dense<const T>(lora_->data.data() + adapters.front().a, u.columns, x.columns),
+                              T(0), u);
+    return u;
+  }
+
+  // The part of the workspace that these adapters take, r columns each.
+  [[nodiscard]] MatrixView<T> inner_of(Adapters adapters, MatrixView<T> workspace) const noexcept {
+    return dense(workspace.data, workspace.rows, static_cast<std::ptrdiff_t>(adapters.size()) * rank());
+  }
+  [[nodiscard]] std::ptrdiff_t rank() const noexcept { return lora_->config.rank; }
+  [[nodiscard]] T scale() const noexcept { return static_cast<T>(lora_->config.scale()); }
+
+  // f(adapter, its first column in the workspace).
+  template <class F>
+  void for_each(Adapters adapters, F&& f) const {
+    for (std::size_t i = 0; i < adapters.size(); ++i) f(adapters[i], static_cast<std::ptrdiff_t>(i) * rank());
   }
 
   void rotate(MatrixView<T> qkv, std::span<const std::int32_t> positions,
@@ -279,6 +358,8 @@ class LlamaLayer {
   const LlamaConfig& config_;
   const LlamaLayout::Layer& offsets_;
   const T* weights_;
+  const LoraWeights<T>* lora_;  // null: the weights themselves are trained
+  const LoraLayout::Layer& adapters_;
   [[no_unique_address]] kernels::CpuTeam team_;
 };
 

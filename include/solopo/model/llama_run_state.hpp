@@ -26,8 +26,10 @@ class LlamaRunState {
     MatrixView<T> gate_up;      // (S, 2 F)
   };
 
-  // Makes room for S rows of `config`'s activations; what was there is lost.
-  void prepare(const LlamaConfig& config, std::int32_t rows, KeepActivations keep) {
+  // Makes room for S rows of `config`'s activations, with adapters of `inner_columns`
+  // (cost::lora_inner_columns); what was there is lost.
+  void prepare(const LlamaConfig& config, std::int32_t rows, KeepActivations keep,
+               std::ptrdiff_t inner_columns = 0) {
     const std::size_t s = static_cast<std::size_t>(rows), c = config.hidden_size,
                       f = config.intermediate_size;
     const auto n = static_cast<std::size_t>(config.num_hidden_layers);
@@ -37,13 +39,14 @@ class LlamaRunState {
     input_size_ = s * c;
     work_size_ = s * (qkv + dq + heads + c + 2 * f);
     // One input more than layers: the last is the output of the last layer.
-    const std::size_t shared = s * (c + f);
+    const std::size_t shared = s * (c + f + static_cast<std::size_t>(inner_columns));
     kernels::resize_discarding(arena_, input_size_ * (inputs_ + 1) + work_size_ * works_ + shared);
     rows_ = rows;
     config_ = config;
     normed =
         dense(arena_.data() + input_size_ * (inputs_ + 1) + work_size_ * works_, rows, config.hidden_size);
     hidden = dense(normed.data + s * c, rows, config.intermediate_size);
+    inner = dense(hidden.data + s * f, rows, inner_columns);
   }
 
   // Layer i's arrays; where arrays are shared between layers, only one layer's content is there at a time.
@@ -76,6 +79,7 @@ class LlamaRunState {
 
   MatrixView<T> normed;  // (S, C) workspace: a normalised row block, computed again where it is needed
   MatrixView<T> hidden;  // (S, F) workspace: the MLP's inner activation
+  MatrixView<T> inner;   // (S, R) workspace: x A^T of the adapters of one group of maps
 
  private:
   kernels::AlignedVector<T> arena_;

@@ -11,21 +11,14 @@
 #include <string_view>
 #include <vector>
 
-#include "solopo/core/error.hpp"
 #include "solopo/core/view.hpp"
 #include "solopo/kernels/aligned_vector.hpp"
 #include "solopo/model/llama_config.hpp"
+#include "solopo/model/tensor_layout.hpp"
 
 namespace solopo {
 
-// Where one tensor lies: `offset` and `size` in elements, row-major `shape`, Hugging Face's name.
-struct TensorSlot {
-  std::string name;
-  std::vector<std::int64_t> shape;
-  std::size_t offset = 0, size = 0;
-};
-
-class LlamaLayout {
+class LlamaLayout : public TensorLayout {
  public:
   // Offsets of one decoder layer.
   struct Layer {
@@ -70,33 +63,6 @@ class LlamaLayout {
   std::vector<Layer> layers;
   std::size_t final_norm = 0;  // (C)
   std::size_t head = 0;        // (V, C); the embedding's own place when tied
-
-  // Elements of the flat buffer, a few of padding included (always zero).
-  [[nodiscard]] std::size_t size() const noexcept { return size_; }
-  [[nodiscard]] std::span<const TensorSlot> slots() const& noexcept { return slots_; }
-  void slots() const&& = delete;  // would dangle
-  // The slot of a name; throws ArgumentError for a name the model does not have.
-  [[nodiscard]] const TensorSlot& slot(std::string_view name) const {
-    const auto found =
-        std::find_if(slots_.begin(), slots_.end(), [&](const TensorSlot& s) { return s.name == name; });
-    if (found == slots_.end())
-      throw ArgumentError("name", "no tensor '" + printable(name) + "' in this model");
-    return *found;
-  }
-
- private:
-  // A tensor begins on a cache line, unless it has to follow the one before it without a gap.
-  std::size_t add(std::string name, std::vector<std::int64_t> shape, bool joined = false) {
-    std::size_t elements = 1;
-    for (const std::int64_t n : shape) elements *= static_cast<std::size_t>(n);
-    if (!joined) size_ = (size_ + 15) / 16 * 16;
-    slots_.push_back({std::move(name), std::move(shape), size_, elements});
-    size_ += elements;
-    return slots_.back().offset;
-  }
-
-  std::vector<TensorSlot> slots_;
-  std::size_t size_ = 0;
 };
 
 template <class T>

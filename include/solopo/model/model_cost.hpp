@@ -10,6 +10,7 @@
 #include "solopo/kernels/attention.hpp"
 #include "solopo/kernels/lm_head.hpp"
 #include "solopo/model/llama_config.hpp"
+#include "solopo/model/lora.hpp"
 
 namespace solopo {
 
@@ -25,17 +26,26 @@ namespace solopo {
           .attention_bias = config.attention_bias};
 }
 
-// The logits of scored rows are computed again in the backward; with `recompute` (LlamaOptions) the layers
-// too.
-[[nodiscard]] constexpr cost::TrainingOptions llama_training(bool recompute) noexcept {
-  return {.recompute = recompute ? cost::Recompute::layers_but_down : cost::Recompute::none,
-          .recompute_logits = true};
+[[nodiscard]] constexpr cost::Lora lora_shape(const LoraConfig& config) noexcept {
+  return {.rank = config.rank, .targets = config.targets};
 }
 
-[[nodiscard]] constexpr cost::MemoryOptions llama_memory(bool recompute) noexcept {
+// The logits of scored rows are computed again in the backward, and what adapters keep between their two
+// matrices; with `recompute` (LlamaOptions) the layers too.
+[[nodiscard]] constexpr cost::TrainingOptions llama_training(bool recompute,
+                                                             const cost::Lora& lora = {}) noexcept {
+  return {.recompute = recompute ? cost::Recompute::layers_but_down : cost::Recompute::none,
+          .recompute_logits = true,
+          .lora = lora,
+          .recompute_inner = true};
+}
+
+[[nodiscard]] constexpr cost::MemoryOptions llama_memory(bool recompute,
+                                                         const cost::Lora& lora = {}) noexcept {
   return {.kept = recompute ? cost::Kept::layer_inputs : cost::Kept::everything,
           .head_tile_rows = kernels::head_chunk,
-          .read_rows_at_once = kernels::read_chunk};
+          .read_rows_at_once = kernels::read_chunk,
+          .lora = lora};
 }
 
 // What Llama computes of a record: of prompts read without a gradient the last layer stops at keys and

@@ -39,10 +39,13 @@ struct WorkCount {
   cost::Work recomputed;  // layers run again in a backward; its head rows are those whose logits were
 };
 
-// The operations of these passes on a model of this shape.
-[[nodiscard]] inline cost::Flops work_flops(const cost::ModelShape& shape, const WorkCount& count) {
-  cost::Flops flops = cost::forward_flops(shape, count.forward) + cost::backward_flops(shape, count.backward);
-  flops += cost::recompute_flops(shape, count.recomputed);
+// The operations of these passes on a model of this shape, with adapters or without.
+[[nodiscard]] inline cost::Flops work_flops(const cost::ModelShape& shape, const WorkCount& count,
+                                            const cost::Lora& lora = {}) {
+  cost::Flops flops =
+      cost::forward_flops(shape, count.forward, lora) + cost::backward_flops(shape, count.backward, lora);
+  flops += cost::recompute_flops(shape, count.recomputed, cost::Recompute::layers_but_down, lora);
+  flops += cost::inner_recompute_flops(shape, count.backward, lora);
   flops.head += cost::forward_flops(shape, count.recomputed).head;
   return flops;
 }
