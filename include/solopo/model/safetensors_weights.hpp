@@ -25,10 +25,10 @@ class TensorCensus {
                const std::vector<std::int64_t>& actual) {
     if (expected != actual) shapes_.push_back(name + " is " + text(actual) + ", expected " + text(expected));
   }
-  void conclude(const std::string& file) const {
+  void conclude(const std::string& file, const std::string& owner = "the configuration") const {
     if (missing_.empty() && unexpected_.empty() && shapes_.empty()) return;
     throw ModelError("tensors", {.file = file, .field = {}},
-                     "the tensors are not those of the configuration" + list("missing", missing_) +
+                     "the tensors are not those of " + owner + list("missing", missing_) +
                          list("unexpected", unexpected_) + list("wrong shape", shapes_));
   }
 
@@ -79,7 +79,7 @@ inline LlamaWeights<float> read_safetensors_weights(const std::filesystem::path&
 }
 
 // The weights as tensors for io::write_safetensors, under Hugging Face's names, float32.
-inline std::vector<io::TensorToWrite> tensors_to_write(const LlamaLayout& layout, const float* data) {
+inline std::vector<io::TensorToWrite> tensors_to_write(const TensorLayout& layout, const float* data) {
   std::vector<io::TensorToWrite> out;
   for (const TensorSlot& slot : layout.slots())
     out.push_back({slot.name, io::Dtype::F32, {slot.shape.begin(), slot.shape.end()}, data + slot.offset});
