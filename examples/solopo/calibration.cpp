@@ -93,15 +93,15 @@ Calibration calibrate(const LlamaConfig& config) {
   out.rows = std::min<std::int64_t>(out.rows, one.max_position_embeddings);
   const std::vector<std::int32_t> prompt(static_cast<std::size_t>(out.rows), 1), response(1, 2);
   PackedSequences batch;
-  batch.append(prompt, response);
+  batch.score_prompt(batch.append(prompt, response));  // so that the only layer computes all rows
   LlamaWeights<float> weights(one);
   fill(weights.data);
   std::vector<float> gradients(weights.layout.size());
-  const float dlogp[] = {1.0f};
+  const std::vector<float> dlogps(static_cast<std::size_t>(batch.responses), 1.0f);
   Llama<float> model(weights);
   const double seconds = seconds_of([&] {
     model.forward(batch);
-    model.backward(dlogp, gradients);
+    model.backward(dlogps, gradients);
   });
   const cost::Flops flops = cost::train_flops(shape, work_of(batch));
   // Attention of so few rows is a small part; taken out at its own rate.

@@ -104,9 +104,10 @@ cost::RecordWork work_on(const std::vector<PreferenceRecord>& records, const Col
   for (const PreferenceRecord& record : records) {
     const std::vector<Collated> batches = collate_passes(record, layout, side);
     for (const Collated& batch : batches) {
-      work.differentiated += work_of(batch.sequences);
+      const cost::Work rows = work_of(batch.sequences, scored_rows(batch.sequences));
+      work.differentiated += rows;
       work.read += read_work_of(batch.sequences);
-      if (side == Side::policy && &batch != &batches.back()) work.scored += work_of(batch.sequences);
+      if (side == Side::policy && &batch != &batches.back()) work.scored += rows;
     }
   }
   return work;
@@ -228,8 +229,7 @@ std::optional<AgainstLong> against_long(const TrainCommandOptions& options, cons
     };
     const cost::RecordLengths lengths{size(r.prompt), size(r.prompt_long), size(r.chosen), size(r.rejected)};
     plain += cost::record_work(lengths, {.sides = cost::Sides::pair_long}).differentiated;
-    shared +=
-        cost::record_work(lengths, {.sides = cost::Sides::pair_long, .share_prefix = true}).differentiated;
+    shared += llama_work(lengths, {.sides = cost::Sides::pair_long, .share_prefix = true}).differentiated;
   }
   const auto flops = [&](const cost::Work& work) {
     return cost::record_flops(shape, {.differentiated = work}, llama_training(options.recompute)).total();

@@ -38,15 +38,16 @@ struct CountingProduct {
   }
 };
 
+// Responses of more rows than kernels::skinny_rows: fewer do not go through the counted product.
 PreferenceRecord record() {
   return {.id = "r",
           .prompt = test::random_tokens(70, 211, "short"),
           .prompt_long = test::random_tokens(150, 211, "long"),
-          .chosen = test::random_tokens(9, 211, "chosen"),
-          .rejected = test::random_tokens(6, 211, "rejected"),
+          .chosen = test::random_tokens(29, 211, "chosen"),
+          .rejected = test::random_tokens(26, 211, "rejected"),
           .third = {}};
 }
-constexpr cost::RecordLengths lengths{.prompt = 70, .prompt_long = 150, .chosen = 9, .rejected = 6};
+constexpr cost::RecordLengths lengths{.prompt = 70, .prompt_long = 150, .chosen = 29, .rejected = 26};
 
 constexpr Needs both_responses = Needs::chosen | Needs::rejected;
 
@@ -149,7 +150,7 @@ TEST_CASE("The same with adapters: frozen weights have no gradients, and thin pr
 
 TEST_CASE("Scoring counts a forward and holds one layer") {
   const LlamaWeights<float> weights = test::random_weights<float>(config());
-  const cost::RecordWork predicted = cost::record_work(lengths, {.share_prefix = true});
+  const cost::RecordWork predicted = llama_work(lengths, {.share_prefix = true});
   const Collated batch = collate(record(), {.needs = both_responses | Needs::chosen_long}, Side::policy);
   Llama<float> model(weights);
   model.response_logps(batch.sequences);

@@ -176,8 +176,8 @@ TEST_CASE("The cost of a run is that of its records under the cost model, and re
       return static_cast<cost::Count>(ids.size());
     };
     const cost::RecordWork work =
-        cost::record_work({size(r.prompt), size(r.prompt_long), size(r.chosen), size(r.rejected)},
-                          {.sides = cost::Sides::solopo, .share_prefix = true});
+        llama_work({size(r.prompt), size(r.prompt_long), size(r.chosen), size(r.rejected)},
+                   {.sides = cost::Sides::solopo, .share_prefix = true});
     flops += cost::record_flops(shape, work, llama_training(false));
     tokens += work.differentiated.tokens;
     most = std::max(most, work.differentiated.tokens);

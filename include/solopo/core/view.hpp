@@ -18,6 +18,10 @@ struct MatrixView {
   SOLOPO_HD constexpr T& operator()(std::ptrdiff_t i, std::ptrdiff_t j) const noexcept {
     return data[i * stride + j];
   }
+  // Rows [begin, end).
+  SOLOPO_HD constexpr MatrixView slice(std::ptrdiff_t begin, std::ptrdiff_t end) const noexcept {
+    return {row(begin), end - begin, columns, stride};
+  }
   // A mutable view reads as a constant one.
   template <class U>
   requires(std::same_as<U, const T> && !std::same_as<U, T>) SOLOPO_HD constexpr operator MatrixView<U>()

@@ -97,8 +97,11 @@ constexpr Flops recompute_flops(const ModelShape& shape, const Work& work,
 
 // The adapters' inner activations x A^T again in the backward instead of kept.
 constexpr Flops inner_recompute_flops(const ModelShape& shape, const Work& work, const Lora& lora) {
-  const Count inner = product(shape.layers, lora_layer_inner_weights(shape, lora));
-  return {.linear = 2 * static_cast<double>(inner) * static_cast<double>(work.tokens)};
+  const Count layer = lora_layer_inner_weights(shape, lora),
+              key_value = lora_layer_inner_weights(shape, lora, Projections::k | Projections::v);
+  return {.linear = 2 * static_cast<double>(product(shape.layers, layer)) * static_cast<double>(work.tokens) -
+                    2 * static_cast<double>(layer - key_value) *
+                        static_cast<double>(work.last_layer_skipped_tokens)};
 }
 
 // Forward and backward without anything computed twice.

@@ -66,8 +66,9 @@ constexpr Count lora_layer_weights(const ModelShape& shape, const Lora& lora,
 }
 
 // Of these, the weights of the matrices that read a map's input, rank in each.
-constexpr Count lora_layer_inner_weights(const ModelShape& shape, const Lora& lora) {
-  return lora_detail::ranked(shape, lora, Projections::all, [](Count in, Count) { return in; });
+constexpr Count lora_layer_inner_weights(const ModelShape& shape, const Lora& lora,
+                                         Projections among = Projections::all) {
+  return lora_detail::ranked(shape, lora, among, [](Count in, Count) { return in; });
 }
 
 // The adapters' weights in all layers.

@@ -248,8 +248,8 @@ class Decoder {
       const auto a = state_.layer(l);
       const auto cache =
           dense(cache_[l].data(), static_cast<std::ptrdiff_t>(cache_[l].size()) / width, width);
-      layers_[l].activate_cached(a, state_, at, tiles, rotary_, cache, rows_of_cache);
-      layers_[l].project_down(a, state_, state_.input(l + 1));
+      layers_[l].activate_cached(a, state_.scratch(), at, tiles, rotary_, cache, rows_of_cache);
+      layers_[l].project_down(a, state_.scratch(), state_.input(l + 1));
     }
   }
 

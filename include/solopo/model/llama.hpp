@@ -14,6 +14,7 @@
 #include "solopo/core/error.hpp"
 #include "solopo/kernels/lm_head.hpp"
 #include "solopo/model/check_batch.hpp"
+#include "solopo/model/computed_rows.hpp"
 #include "solopo/model/llama_layer.hpp"
 #include "solopo/model/llama_run_state.hpp"
 #include "solopo/model/llama_weights.hpp"
@@ -128,16 +129,25 @@ class Llama {
     workspace_.prepare(c, rows, inner_columns());
     for (std::size_t l = layers_.size(); l-- > 0;) {
       const auto activations = state_.layer(l);
-      if (options_.recompute)
-        layers_[l].activate(activations, state_, batch.positions, batch.tiles, rotary_, read_of(l));
-      layers_[l].backward(activations, state_, workspace_, batch.positions, batch.tiles, rotary_, read_of(l),
-                          dstream, gradients.data());
+      const bool last = l + 1 == layers_.size();
+      if (options_.recompute) activate(l, activations, batch);
+      const auto back = [&](const auto& computed) {
+        layers_[l].backward(activations, state_.scratch(), workspace_, batch.positions, computed, rotary_,
+                            read_of(l), dstream, gradients.data());
+      };
+      if (last) {
+        back(scored_);
+      } else {
+        back(batch.tiles);
+      }
     }
 
-    const cost::Work done = work_of(batch);
+    const cost::Work done = work_of(batch, scored_);
     work_.backward += done;
-    if (options_.recompute) work_.recomputed += {.tokens = done.tokens, .pairs = done.pairs};
-    work_.recomputed += {.head_rows = done.head_rows};  // lm_head_backward computes the logits again
+    // lm_head_backward computes the logits again.
+    cost::Work again = done;
+    if (!options_.recompute) again = {.head_rows = done.head_rows};
+    work_.recomputed += again;
 
     if (lora_) return;
     T* dembedding = gradients.data() + weights_.layout.embedding;
@@ -259,14 +269,24 @@ class Llama {
     embed(weights_, tokens.subspan(static_cast<std::size_t>(first), positions.size()), state_.input(0));
     for (std::size_t l = 0; l + 1 < layers_.size(); ++l) {
       const auto a = state_.layer(l);
-      layers_[l].activate_cached(a, state_, positions, tile, rotary_, read_cache(l), places);
-      layers_[l].project_down(a, state_, state_.input(l + 1));
+      layers_[l].activate_cached(a, state_.scratch(), positions, tile, rotary_, read_cache(l), places);
+      layers_[l].project_down(a, state_.scratch(), state_.input(l + 1));
     }
     // Nothing reads the last layer's output.
     const std::size_t last_layer = layers_.size() - 1;
     const auto a = state_.layer(last_layer);
-    layers_[last_layer].project_keys(a, state_, positions, rotary_);
+    layers_[last_layer].project_keys(a, state_.scratch(), positions, rotary_);
     layers_[last_layer].store_keys(a, read_cache(last_layer), places);
+  }
+
+  // A layer as far as its backward reads it; the last one for the rows that are scored.
+  void activate(std::size_t l, const typename LlamaRunState<T>::Layer& activations,
+                const PackedSequences& batch) {
+    if (l + 1 < layers_.size()) {
+      layers_[l].activate(activations, state_.scratch(), batch.positions, batch.tiles, rotary_, read_of(l));
+    } else {
+      layers_[l].activate(activations, state_.scratch(), batch.positions, scored_, rotary_, read_of(l));
+    }
   }
 
   std::vector<T> run(const PackedSequences& batch, KeepActivations keep,
@@ -281,10 +301,15 @@ class Llama {
     const auto width = static_cast<std::size_t>(c.hidden_size);
     state_.prepare(c, rows, keep, inner_columns());
     embed(weights_, batch.tokens, state_.input(0));
+    scored_ = scored_rows(batch);
     for (std::size_t l = 0; l < layers_.size(); ++l) {
       const auto activations = state_.layer(l);
-      layers_[l].activate(activations, state_, batch.positions, batch.tiles, rotary_, read_of(l));
-      layers_[l].project_down(activations, state_, state_.input(l + 1));
+      activate(l, activations, batch);
+      if (l + 1 < layers_.size()) {
+        layers_[l].project_down(activations, state_.scratch(), state_.input(l + 1));
+      } else {
+        layers_[l].project_down(activations, state_.scratch(), scored_, state_.input(l + 1));
+      }
     }
 
     const std::size_t targets = batch.targets.size();
@@ -310,7 +335,7 @@ class Llama {
       logps[response] += token_logps[i];
       if (statistic_.any()) statistics_[response] += row_statistics_[i];
     }
-    work_.forward += work_of(batch);
+    work_.forward += work_of(batch, scored_);
     return logps;
   }
 
@@ -320,6 +345,7 @@ class Llama {
   std::vector<LlamaLayer<T, Product>> layers_;
   kernels::RotaryTable<T> rotary_;
   LlamaRunState<T> state_;
+  ComputedRows scored_;  // of the last pass
   typename LlamaLayer<T, Product>::BackwardWorkspace workspace_;
   kernels::AlignedVector<T> read_;       // (layers, K, 2 d_kv) keys and values of read prompts
   std::ptrdiff_t read_rows_ = 0;         // K

@@ -20,6 +20,7 @@
 #include "solopo/kernels/skinny_product.hpp"
 #include "solopo/kernels/swiglu.hpp"
 #include "solopo/kernels/team.hpp"
+#include "solopo/model/computed_rows.hpp"
 #include "solopo/model/llama_run_state.hpp"
 #include "solopo/model/llama_weights.hpp"
 #include "solopo/model/lora.hpp"
@@ -39,74 +40,103 @@ class LlamaLayer {
         lora_(lora),
         adapters_(lora ? lora->layout.layers[index] : no_adapters) {}
 
-  // From a.input to a.qkv (q and k rotated to `positions`); state.normed and .inner are workspace.
-  void project_qkv(const Activations& a, const LlamaRunState<T>& state,
+  // From a.input to a.qkv (q and k rotated to `positions`); scratch.normed and .inner are workspace.
+  void project_qkv(const Activations& a, const LayerScratch<T>& scratch,
                    std::span<const std::int32_t> positions, const kernels::RotaryTable<T>& rotary) const {
-    norm(a.input, offsets_.input_norm, state.normed);
-    linear(state.normed, offsets_.qkv, a.qkv, T(0));
+    norm(a.input, offsets_.input_norm, scratch.normed);
+    linear(scratch.normed, offsets_.qkv, a.qkv, T(0));
     if (config_.attention_bias) add_bias(a.qkv, offsets_.qkv_bias);
-    adapt(state.normed, adapters_.qkv, state.inner, a.qkv);
+    adapt(scratch.normed, adapters_.qkv, scratch.inner, a.qkv);
     rotate(a.qkv, positions, rotary, T(1));
   }
 
   // The same for keys and values alone: a.qkv's other columns stay as they are.
-  void project_keys(const Activations& a, const LlamaRunState<T>& state,
+  void project_keys(const Activations& a, const LayerScratch<T>& scratch,
                     std::span<const std::int32_t> positions, const kernels::RotaryTable<T>& rotary) const {
-    norm(a.input, offsets_.input_norm, state.normed);
-    const std::ptrdiff_t q = config_.query_width();
-    const MatrixView<T> kv{a.qkv.data + q, a.qkv.rows, a.qkv.columns - q, a.qkv.stride};
-    linear(state.normed, offsets_.qkv + static_cast<std::size_t>(q * config_.hidden_size), kv, T(0));
-    if (config_.attention_bias) add_bias(kv, offsets_.qkv_bias + static_cast<std::size_t>(q));
-    const auto first = std::find_if(adapters_.qkv.begin(), adapters_.qkv.end(),
-                                    [q](const Adapter& adapter) { return adapter.column >= q; });
-    adapt(state.normed, {first, adapters_.qkv.end()}, state.inner, a.qkv);
+    norm(a.input, offsets_.input_norm, scratch.normed);
+    const MatrixView<T> kv = kv_part(a.qkv);
+    linear(scratch.normed, kv_weight(), kv, T(0));
+    if (config_.attention_bias) add_bias(kv, kv_bias());
+    adapt(scratch.normed, kv_adapters(), scratch.inner, a.qkv);
     rotate_heads(kv, config_.num_key_value_heads, positions, rotary, T(1));
   }
 
-  // From a.input and a.attention to a.middle and a.gate_up; state.normed and .inner are workspace.
-  void project_gate_up(const Activations& a, const LlamaRunState<T>& state) const {
-    copy(a.input, a.middle);
-    linear(a.attention, offsets_.output, a.middle, T(1));
-    adapt(a.attention, adapters_.output, state.inner, a.middle);
-    norm(a.middle, offsets_.mlp_norm, state.normed);
-    linear(state.normed, offsets_.gate_up, a.gate_up, T(0));
-    adapt(state.normed, adapters_.gate_up, state.inner, a.gate_up);
+  // And for queries alone, after project_keys() normalised these rows.
+  void project_queries(const Activations& a, const LayerScratch<T>& scratch,
+                       std::span<const std::int32_t> positions, const kernels::RotaryTable<T>& rotary) const {
+    const MatrixView<T> q = q_part(a.qkv);
+    linear(scratch.normed, offsets_.qkv, q, T(0));
+    if (config_.attention_bias) add_bias(q, offsets_.qkv_bias);
+    adapt(scratch.normed, q_adapters(), scratch.inner, a.qkv);
+    rotate_heads(q, config_.num_attention_heads, positions, rotary, T(1));
   }
 
-  // From a.middle and a.gate_up to `output` (S, C); state.hidden and .inner are workspace.
-  void project_down(const Activations& a, const LlamaRunState<T>& state, MatrixView<T> output) const {
+  // From a.input and a.attention to a.middle and a.gate_up; scratch.normed and .inner are workspace.
+  void project_gate_up(const Activations& a, const LayerScratch<T>& scratch) const {
+    copy(a.input, a.middle);
+    linear(a.attention, offsets_.output, a.middle, T(1));
+    adapt(a.attention, adapters_.output, scratch.inner, a.middle);
+    norm(a.middle, offsets_.mlp_norm, scratch.normed);
+    linear(scratch.normed, offsets_.gate_up, a.gate_up, T(0));
+    adapt(scratch.normed, adapters_.gate_up, scratch.inner, a.gate_up);
+  }
+
+  // From a.middle and a.gate_up to `output` (S, C); scratch.hidden and .inner are workspace.
+  void project_down(const Activations& a, const LayerScratch<T>& scratch, MatrixView<T> output) const {
     const int f = config_.intermediate_size;
-    each_row(state.hidden.rows, [&](std::ptrdiff_t i) {
-      kernels::swiglu_row(team_, a.gate_up.row(i), a.gate_up.row(i) + f, state.hidden.row(i), f);
+    each_row(scratch.hidden.rows, [&](std::ptrdiff_t i) {
+      kernels::swiglu_row(team_, a.gate_up.row(i), a.gate_up.row(i) + f, scratch.hidden.row(i), f);
     });
     copy(a.middle, output);
-    linear(state.hidden, offsets_.down, output, T(1));
-    adapt(state.hidden, adapters_.down, state.inner, output);
+    linear(scratch.hidden, offsets_.down, output, T(1));
+    adapt(scratch.hidden, adapters_.down, scratch.inner, output);
   }
 
   // Everything the backward reads, for one batch that attends to itself and to what was read before: from
   // a.input to a.gate_up.
-  void activate(const Activations& a, const LlamaRunState<T>& state, std::span<const std::int32_t> positions,
+  void activate(const Activations& a, const LayerScratch<T>& scratch, std::span<const std::int32_t> positions,
                 std::span<const kernels::AttentionTile> tiles, const kernels::RotaryTable<T>& rotary,
                 const kernels::KeyValues<T>& read) const {
-    project_qkv(a, state, positions, rotary);
+    project_qkv(a, scratch, positions, rotary);
     kernels::attention_forward<T>(shape(), tiles, q_of(a.qkv), k_of(a.qkv), v_of(a.qkv), a.attention,
                                   a.log_sum_exp, read);
-    project_gate_up(a, state);
+    project_gate_up(a, scratch);
+  }
+
+  // The same where only some rows are computed whole: keys and values of all, the rest of those.
+  void activate(const Activations& a, const LayerScratch<T>& scratch, std::span<const std::int32_t> positions,
+                const ComputedRows& computed, const kernels::RotaryTable<T>& rotary,
+                const kernels::KeyValues<T>& read) const {
+    project_keys(a, scratch, positions, rotary);
+    each_run(computed, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+      project_queries(a.slice(begin, end), scratch.slice(begin, end), part_of(positions, begin, end), rotary);
+    });
+    kernels::attention_forward<T>(shape(), computed.tiles, q_of(a.qkv), k_of(a.qkv), v_of(a.qkv), a.attention,
+                                  a.log_sum_exp, read);
+    each_run(computed, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+      project_gate_up(a.slice(begin, end), scratch.slice(begin, end));
+    });
+  }
+
+  void project_down(const Activations& a, const LayerScratch<T>& scratch, const ComputedRows& computed,
+                    MatrixView<T> output) const {
+    each_run(computed, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+      project_down(a.slice(begin, end), scratch.slice(begin, end), output.slice(begin, end));
+    });
   }
 
   // The same for rows that attend to a cache (K, 2 d_kv) of keys and values; theirs are put into its rows
   // `places` first.
-  void activate_cached(const Activations& a, const LlamaRunState<T>& state,
+  void activate_cached(const Activations& a, const LayerScratch<T>& scratch,
                        std::span<const std::int32_t> positions, std::span<const kernels::AttentionTile> tiles,
                        const kernels::RotaryTable<T>& rotary, MatrixView<T> cache,
                        std::span<const std::int32_t> places) const {
-    project_qkv(a, state, positions, rotary);
+    project_qkv(a, scratch, positions, rotary);
     store_keys(a, cache, places);
     const kernels::KeyValues<T> cached = keys_of(cache);
     kernels::attention_forward<T>(shape(), tiles, q_of(a.qkv), cached.k, cached.v, a.attention,
                                   a.log_sum_exp);
-    project_gate_up(a, state);
+    project_gate_up(a, scratch);
   }
 
   // The keys and values of a.qkv into the rows `places` of a cache (K, 2 d_kv).
@@ -122,15 +152,25 @@ class LlamaLayer {
             {cache.data + width, cache.rows, width, cache.stride}};
   }
 
-  // Workspace of the backward, shared by all layers.
-  struct BackwardWorkspace {
-    kernels::AlignedVector<T> arena;
+  // Gradients that one layer's backward computes on its way.
+  struct Gradients {
     MatrixView<T> dqkv;        // (S, d_q + 2 d_kv)
     MatrixView<T> dattention;  // (S, d_q)
     MatrixView<T> dgate_up;    // (S, 2 F)
     MatrixView<T> dnormed;     // (S, C)
     MatrixView<T> dhidden;     // (S, F)
     MatrixView<T> dinner;      // (S, R)
+
+    // Those of rows [begin, end).
+    [[nodiscard]] Gradients slice(std::ptrdiff_t begin, std::ptrdiff_t end) const noexcept {
+      return {dqkv.slice(begin, end),    dattention.slice(begin, end), dgate_up.slice(begin, end),
+              dnormed.slice(begin, end), dhidden.slice(begin, end),    dinner.slice(begin, end)};
+    }
+  };
+
+  // Workspace of the backward, shared by all layers.
+  struct BackwardWorkspace : Gradients {
+    kernels::AlignedVector<T> arena;
 
     void prepare(const LlamaConfig& c, std::ptrdiff_t rows, std::ptrdiff_t inner_columns) {
       const std::ptrdiff_t widths[] = {
@@ -140,7 +180,8 @@ class LlamaLayer {
       for (const std::ptrdiff_t w : widths) total += w;
       kernels::resize_discarding(arena, static_cast<std::size_t>(rows * total));
       T* p = arena.data();
-      MatrixView<T>* views[] = {&dqkv, &dattention, &dgate_up, &dnormed, &dhidden, &dinner};
+      MatrixView<T>* views[] = {&this->dqkv,    &this->dattention, &this->dgate_up,
+                                &this->dnormed, &this->dhidden,    &this->dinner};
       for (std::size_t i = 0; i < 6; ++i) {
         *views[i] = dense(p, rows, widths[i]);
         p += rows * widths[i];
@@ -150,37 +191,40 @@ class LlamaLayer {
 
   // dstream (S, C) holds dL/d output and becomes dL/d input; the gradients of what is trained, the weights or
   // the adapters, are added into `gradients`.
-  void backward(const Activations& a, const LlamaRunState<T>& state, const BackwardWorkspace& w,
+  void backward(const Activations& a, const LayerScratch<T>& scratch, const Gradients& w,
                 std::span<const std::int32_t> positions, std::span<const kernels::AttentionTile> tiles,
                 const kernels::RotaryTable<T>& rotary, const kernels::KeyValues<T>& read,
                 MatrixView<T> dstream, T* gradients) const {
-    const int f = config_.intermediate_size;
-    // MLP. dgate_up is written over nothing the forward kept; normed and hidden are computed again.
-    input_gradient(dstream, offsets_.down, adapters_.down, w.dinner, w.dhidden);
-    each_row(dstream.rows, [&](std::ptrdiff_t i) {
-      const T* gate = a.gate_up.row(i);
-      kernels::swiglu_row_backward(team_, gate, gate + f, w.dhidden.row(i), state.hidden.row(i),
-                                   w.dgate_up.row(i), w.dgate_up.row(i) + f, f);
-    });
-    weight_gradient(dstream, state.hidden, offsets_.down, adapters_.down, state.inner, w.dinner, gradients);
-    norm(a.middle, offsets_.mlp_norm, state.normed);
-    input_gradient(w.dgate_up, offsets_.gate_up, adapters_.gate_up, w.dinner, w.dnormed);
-    weight_gradient(w.dgate_up, state.normed, offsets_.gate_up, adapters_.gate_up, state.inner, w.dinner,
-                    gradients);
-    norm_backward(a.middle, offsets_.mlp_norm, w.dnormed, dstream, gradients);
-    // Attention. dstream is now dL/d middle.
-    input_gradient(dstream, offsets_.output, adapters_.output, w.dinner, w.dattention);
-    weight_gradient(dstream, a.attention, offsets_.output, adapters_.output, state.inner, w.dinner,
-                    gradients);
-    fill_zero(w.dqkv);
-    kernels::attention_backward<T>(shape(), tiles, q_of(a.qkv), k_of(a.qkv), v_of(a.qkv), a.attention,
-                                   a.log_sum_exp, w.dattention, q_part(w.dqkv), k_part(w.dqkv),
-                                   v_part(w.dqkv), read);
-    rotate(w.dqkv, positions, rotary, T(-1));
-    norm(a.input, offsets_.input_norm, state.normed);
-    input_gradient(w.dqkv, offsets_.qkv, adapters_.qkv, w.dinner, w.dnormed);
-    weight_gradient(w.dqkv, state.normed, offsets_.qkv, adapters_.qkv, state.inner, w.dinner, gradients);
+    backward_to_attention(a, scratch, w, dstream, gradients);
+    backward_through_attention(a, w, positions, tiles, rotary, read);
+    norm(a.input, offsets_.input_norm, scratch.normed);
+    project_backward(w.dqkv, scratch.normed, offsets_.qkv, adapters_.qkv, 0, scratch, w, T(0), gradients);
     if (config_.attention_bias && lora_ == nullptr) column_sums(w.dqkv, gradients + offsets_.qkv_bias);
+    norm_backward(a.input, offsets_.input_norm, w.dnormed, dstream, gradients);
+  }
+
+  // The same where only some rows were computed whole: dstream is zero in the others.
+  void backward(const Activations& a, const LayerScratch<T>& scratch, const Gradients& w,
+                std::span<const std::int32_t> positions, const ComputedRows& computed,
+                const kernels::RotaryTable<T>& rotary, const kernels::KeyValues<T>& read,
+                MatrixView<T> dstream, T* gradients) const {
+    each_run(computed, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+      backward_to_attention(a.slice(begin, end), scratch.slice(begin, end), w.slice(begin, end),
+                            dstream.slice(begin, end), gradients);
+    });
+    backward_through_attention(a, w, positions, computed.tiles, rotary, read);
+    norm(a.input, offsets_.input_norm, scratch.normed);
+    const MatrixView<T> dkv = kv_part(w.dqkv);
+    project_backward(dkv, scratch.normed, kv_weight(), kv_adapters(), config_.query_width(), scratch, w, T(0),
+                     gradients);
+    if (config_.attention_bias && lora_ == nullptr) column_sums(dkv, gradients + kv_bias());
+    each_run(computed, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+      const LayerScratch<T> part = scratch.slice(begin, end);
+      const MatrixView<T> dq = q_part(w.dqkv).slice(begin, end);
+      project_backward(dq, part.normed, offsets_.qkv, q_adapters(), 0, part, w.slice(begin, end), T(1),
+                       gradients);
+      if (config_.attention_bias && lora_ == nullptr) column_sums(dq, gradients + offsets_.qkv_bias);
+    });
     norm_backward(a.input, offsets_.input_norm, w.dnormed, dstream, gradients);
   }
 
@@ -196,6 +240,10 @@ class LlamaLayer {
   [[nodiscard]] MatrixView<T> v_part(MatrixView<T> qkv) const noexcept {
     return {qkv.data + config_.query_width() + config_.kv_width(), qkv.rows, config_.kv_width(), qkv.stride};
   }
+  // Keys and values, which lie side by side.
+  [[nodiscard]] MatrixView<T> kv_part(MatrixView<T> qkv) const noexcept {
+    return {qkv.data + config_.query_width(), qkv.rows, 2 * std::ptrdiff_t(config_.kv_width()), qkv.stride};
+  }
   [[nodiscard]] MatrixView<const T> q_of(MatrixView<T> qkv) const noexcept { return q_part(qkv); }
   [[nodiscard]] MatrixView<const T> k_of(MatrixView<T> qkv) const noexcept { return k_part(qkv); }
   [[nodiscard]] MatrixView<const T> v_of(MatrixView<T> qkv) const noexcept { return v_part(qkv); }
@@ -205,6 +253,75 @@ class LlamaLayer {
   using Adapters = std::span<const Adapter>;  // of one group: maps of the same rows, side by side
 
   inline static const LoraLayout::Layer no_adapters;
+
+  // f(begin, end) for each run of rows.
+  template <class F>
+  static void each_run(const ComputedRows& computed, F&& f) {
+    for (const RowRun& run : computed.runs) f(std::ptrdiff_t(run.begin), std::ptrdiff_t(run.end));
+  }
+  static std::span<const std::int32_t> part_of(std::span<const std::int32_t> rows, std::ptrdiff_t begin,
+                                               std::ptrdiff_t end) {
+    return rows.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
+  }
+
+  // Where the weights of keys and values begin, and their biases and adapters.
+  [[nodiscard]] std::size_t kv_weight() const noexcept {
+    return offsets_.qkv +
+           static_cast<std::size_t>(config_.query_width()) * static_cast<std::size_t>(config_.hidden_size);
+  }
+  [[nodiscard]] std::size_t kv_bias() const noexcept {
+    return offsets_.qkv_bias + static_cast<std::size_t>(config_.query_width());
+  }
+  [[nodiscard]] auto first_kv_adapter() const noexcept {
+    return std::find_if(adapters_.qkv.begin(), adapters_.qkv.end(),
+                        [&](const Adapter& adapter) { return adapter.column >= config_.query_width(); });
+  }
+  [[nodiscard]] Adapters q_adapters() const noexcept { return {adapters_.qkv.begin(), first_kv_adapter()}; }
+  [[nodiscard]] Adapters kv_adapters() const noexcept { return {first_kv_adapter(), adapters_.qkv.end()}; }
+
+  // The MLP and the attention's projection: from dL/d output to dL/d middle in dstream and w.dattention.
+  void backward_to_attention(const Activations& a, const LayerScratch<T>& scratch, const Gradients& w,
+                             MatrixView<T> dstream, T* gradients) const {
+    const int f = config_.intermediate_size;
+    // dgate_up is written over nothing the forward kept; normed and hidden are computed again.
+    input_gradient(dstream, offsets_.down, adapters_.down, 0, w.dinner, T(0), w.dhidden);
+    each_row(dstream.rows, [&](std::ptrdiff_t i) {
+      const T* gate = a.gate_up.row(i);
+      kernels::swiglu_row_backward(team_, gate, gate + f, w.dhidden.row(i), scratch.hidden.row(i),
+                                   w.dgate_up.row(i), w.dgate_up.row(i) + f, f);
+    });
+    weight_gradient(dstream, scratch.hidden, offsets_.down, adapters_.down, 0, scratch.inner, w.dinner,
+                    gradients);
+    norm(a.middle, offsets_.mlp_norm, scratch.normed);
+    project_backward(w.dgate_up, scratch.normed, offsets_.gate_up, adapters_.gate_up, 0, scratch, w, T(0),
+                     gradients);
+    norm_backward(a.middle, offsets_.mlp_norm, w.dnormed, dstream, gradients);
+    // dstream is now dL/d middle.
+    input_gradient(dstream, offsets_.output, adapters_.output, 0, w.dinner, T(0), w.dattention);
+    weight_gradient(dstream, a.attention, offsets_.output, adapters_.output, 0, scratch.inner, w.dinner,
+                    gradients);
+  }
+
+  // From w.dattention to w.dqkv, before rotation.
+  void backward_through_attention(const Activations& a, const Gradients& w,
+                                  std::span<const std::int32_t> positions,
+                                  std::span<const kernels::AttentionTile> tiles,
+                                  const kernels::RotaryTable<T>& rotary,
+                                  const kernels::KeyValues<T>& read) const {
+    fill_zero(w.dqkv);
+    kernels::attention_backward<T>(shape(), tiles, q_of(a.qkv), k_of(a.qkv), v_of(a.qkv), a.attention,
+                                   a.log_sum_exp, w.dattention, q_part(w.dqkv), k_part(w.dqkv),
+                                   v_part(w.dqkv), read);
+    rotate(w.dqkv, positions, rotary, T(-1));
+  }
+
+  // Both gradients of a map, that of its input into w.dnormed.
+  void project_backward(MatrixView<T> dy, MatrixView<T> x, std::size_t weight, Adapters adapters,
+                        std::ptrdiff_t first, const LayerScratch<T>& scratch, const Gradients& w, T keep,
+                        T* gradients) const {
+    input_gradient(dy, weight, adapters, first, w.dinner, keep, w.dnormed);
+    weight_gradient(dy, x, weight, adapters, first, scratch.inner, w.dinner, gradients);
+  }
 
   template <class F>
   static void each_row(std::ptrdiff_t rows, F&& f) {
@@ -254,17 +371,18 @@ class LlamaLayer {
     });
   }
 
-  // dx (S, in) = dy (S, out) W, and of adapters dinner = s dy B and dx += dinner A
-  void input_gradient(MatrixView<T> dy, std::size_t weight, Adapters adapters, MatrixView<T> dinner,
-                      MatrixView<T> dx) const {
+  // dx (S, in) = dy (S, out) W + keep * dx, and of adapters dinner = s dy B and dx += dinner A. dy begins at
+  // column `first` of its group's.
+  void input_gradient(MatrixView<T> dy, std::size_t weight, Adapters adapters, std::ptrdiff_t first,
+                      MatrixView<T> dinner, T keep, MatrixView<T> dx) const {
     Product::template gemm<T>(false, false, dy.rows, dx.columns, dy.columns, T(1), dy.data, dy.stride,
-                              weights_ + weight, dx.columns, T(0), dx.data, dx.stride);
+                              weights_ + weight, dx.columns, keep, dx.data, dx.stride);
     if (adapters.empty()) return;
     const MatrixView<T> du = inner_of(adapters, dinner);
     for_each(adapters, [&](const Adapter& adapter, std::ptrdiff_t column) {
       Product::template gemm<T>(false, false, dy.rows, rank(), adapter.columns, scale(),
-                                dy.data + adapter.column, dy.stride, lora_->data.data() + adapter.b, rank(),
-                                T(0), du.data + column, du.stride);
+                                dy.data + adapter.column - first, dy.stride, lora_->data.data() + adapter.b,
+                                rank(), T(0), du.data + column, du.stride);
     });
     Product::template gemm<T>(false, false, dy.rows, dx.columns, du.columns, T(1), du.data, du.stride,
                               lora_->data.data() + adapters.front().a, dx.columns, T(1), dx.data, dx.stride);
@@ -273,7 +391,7 @@ class LlamaLayer {
   // dW (out, in) += dy^T (out, S) x (S, in), or where W is frozen of its adapters, after input_gradient()
   // gave their dinner: dA += dinner^T x, dB += s dy^T x A^T
   void weight_gradient(MatrixView<T> dy, MatrixView<T> x, std::size_t weight, Adapters adapters,
-                       MatrixView<T> inner, MatrixView<T> dinner, T* gradients) const {
+                       std::ptrdiff_t first, MatrixView<T> inner, MatrixView<T> dinner, T* gradients) const {
     const auto add = [](MatrixView<const T> d, MatrixView<const T> of, T factor, T* sum) {
       Product::template gemm<T>(true, false, d.columns, of.columns, of.rows, factor, d.data, d.stride,
                                 of.data, of.stride, T(1), sum, of.columns);
@@ -282,7 +400,7 @@ class LlamaLayer {
     if (adapters.empty()) return;
     const MatrixView<T> u = project_inner(x, adapters, inner);
     for_each(adapters, [&](const Adapter& adapter, std::ptrdiff_t column) {
-      add({dy.data + adapter.column, dy.rows, adapter.columns, dy.stride},
+      add({dy.data + adapter.column - first, dy.rows, adapter.columns, dy.stride},
           {u.data + column, u.rows, rank(), u.stride}, scale(), gradients + adapter.b);
     });
     add(inner_of(adapters, dinner), x, T(1), gradients + adapters.front().a);

@@ -14,6 +14,19 @@ namespace solopo {
 
 enum class KeepActivations { none, layer_inputs, all };
 
+// Workspace of a layer's rows; nothing in it outlives a product.
+template <class T>
+struct LayerScratch {
+  MatrixView<T> normed;  // (S, C) a normalised row block, computed again where it is needed
+  MatrixView<T> hidden;  // (S, F) the MLP's inner activation
+  MatrixView<T> inner;   // (S, R) x A^T of the adapters of one group of maps
+
+  // That of rows [begin, end).
+  [[nodiscard]] LayerScratch slice(std::ptrdiff_t begin, std::ptrdiff_t end) const noexcept {
+    return {normed.slice(begin, end), hidden.slice(begin, end), inner.slice(begin, end)};
+  }
+};
+
 template <class T>
 class LlamaRunState {
  public:
@@ -24,6 +37,12 @@ class LlamaRunState {
     MatrixView<T> log_sum_exp;  // (S, heads)
     MatrixView<T> middle;       // (S, C) residual stream between attention and MLP
     MatrixView<T> gate_up;      // (S, 2 F)
+
+    // Those of rows [begin, end).
+    [[nodiscard]] Layer slice(std::ptrdiff_t begin, std::ptrdiff_t end) const noexcept {
+      return {input.slice(begin, end),       qkv.slice(begin, end),    attention.slice(begin, end),
+              log_sum_exp.slice(begin, end), middle.slice(begin, end), gate_up.slice(begin, end)};
+    }
   };
 
   // Makes room for S rows of `config`'s activations, with adapters of `inner_columns`
@@ -43,10 +62,10 @@ class LlamaRunState {
     kernels::resize_discarding(arena_, input_size_ * (inputs_ + 1) + work_size_ * works_ + shared);
     rows_ = rows;
     config_ = config;
-    normed =
+    scratch_.normed =
         dense(arena_.data() + input_size_ * (inputs_ + 1) + work_size_ * works_, rows, config.hidden_size);
-    hidden = dense(normed.data + s * c, rows, config.intermediate_size);
-    inner = dense(hidden.data + s * f, rows, inner_columns);
+    scratch_.hidden = dense(scratch_.normed.data + s * c, rows, config.intermediate_size);
+    scratch_.inner = dense(scratch_.hidden.data + s * f, rows, inner_columns);
   }
 
   // Layer i's arrays; where arrays are shared between layers, only one layer's content is there at a time.
@@ -77,12 +96,12 @@ class LlamaRunState {
   [[nodiscard]] std::size_t bytes() const noexcept { return arena_.capacity() * sizeof(T); }
   [[nodiscard]] std::int32_t rows() const noexcept { return rows_; }
 
-  MatrixView<T> normed;  // (S, C) workspace: a normalised row block, computed again where it is needed
-  MatrixView<T> hidden;  // (S, F) workspace: the MLP's inner activation
-  MatrixView<T> inner;   // (S, R) workspace: x A^T of the adapters of one group of maps
+  // Shared by all layers.
+  [[nodiscard]] const LayerScratch<T>& scratch() const noexcept { return scratch_; }
 
  private:
   kernels::AlignedVector<T> arena_;
+  LayerScratch<T> scratch_;
   LlamaConfig config_;
   std::int32_t rows_ = 0;
   std::size_t inputs_ = 1, works_ = 1, input_size_ = 0, work_size_ = 0;

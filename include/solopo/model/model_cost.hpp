@@ -48,17 +48,11 @@ namespace solopo {
           .lora = lora};
 }
 
-// What Llama computes of a record: of prompts read without a gradient the last layer stops at keys and
-// values. For schemes of one pass or with the short side first. Throws as record_work().
-[[nodiscard]] constexpr cost::RecordWork llama_work(const cost::RecordLengths& record,
-                                                    const cost::Scheme& scheme) {
-  cost::RecordWork work = record_work(record, scheme);
-  cost::Scheme one = scheme;
-  one.passes = cost::Passes::one;  // where nothing else is read
-  const cost::Work prompts = record_work(record, one).read;
-  work.read.last_layer_skipped_tokens = prompts.tokens;
-  work.read.last_layer_skipped_pairs = prompts.pairs;
-  return work;
+// What Llama computes of a record: the last layer stops at keys and values in every row that is not scored.
+// Throws as record_work().
+[[nodiscard]] constexpr cost::RecordWork llama_work(const cost::RecordLengths& record, cost::Scheme scheme) {
+  scheme.skip_last_layer = true;
+  return record_work(record, scheme);
 }
 
 }  // namespace solopo

@@ -7,6 +7,7 @@
 #include "solopo/cost/flops.hpp"
 #include "solopo/cost/work.hpp"
 #include "solopo/kernels/attention_tile.hpp"
+#include "solopo/model/computed_rows.hpp"
 #include "solopo/model/packed_sequences.hpp"
 
 namespace solopo {
@@ -17,6 +18,15 @@ namespace solopo {
   return {.tokens = static_cast<cost::Count>(batch.tokens.size()),
           .pairs = kernels::attention_pairs(batch.tiles),
           .head_rows = static_cast<cost::Count>(batch.targets.size())};
+}
+
+// The same where the last layer computes some rows only: scored_rows(batch) is what Llama does.
+[[nodiscard]] inline cost::Work work_of(const PackedSequences& batch, const ComputedRows& last) {
+  cost::Work work = work_of(batch);
+  work.last_layer_skipped_tokens = work.tokens;
+  for (const RowRun& run : last.runs) work.last_layer_skipped_tokens -= run.end - run.begin;
+  work.last_layer_skipped_pairs = work.pairs - kernels::attention_pairs(last.tiles);
+  return work;
 }
 
 // The work of reading the batch's read prompts: the last layer stops at keys and values.
