@@ -134,12 +134,15 @@ int main(int argc, char** argv) {
         "{\"scheme\":\"%s\",\"prompt\":%ld,\"short\":%ld,\"response\":%ld,\"product\":\"%s\",\"threads\":%d,"
         "\"clock\":\"%s\",\"seconds\":%.4f,\"gflops\":%.1f,\"measured_over_v\":%.3f,\"predicted_over_v\":%."
         "3f,"
-        "\"measured_over_v_ps\":%.3f,\"predicted_over_v_ps\":%.3f}\n",
+        "\"measured_over_v_ps\":%.3f,\"predicted_over_v_ps\":%.3f,\"rounds\":[",
         trial.scheme->name, prompt, short_prompt, response, solopo::kernels::DefaultProduct::name,
         solopo::kernels::thread_count(), cpu_time ? "cpu" : "wall", median(trial.seconds),
         predicted(trial) / median(trial.seconds) / 1e9, over(trial, trials[0]),
         predicted(trial) / predicted(trials[0]), over(trial, trials[1]),
         predicted(trial) / predicted(trials[1]));
+    for (std::size_t i = 0; i < trial.seconds.size(); ++i)
+      std::printf("%s%.6f", i == 0 ? "" : ",", trial.seconds[i]);
+    std::printf("]}\n");
   }
   rusage use{};
   getrusage(RUSAGE_SELF, &use);

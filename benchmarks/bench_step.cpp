@@ -1,111 +1,82 @@
 // One training step of SmolLM2-135M's shape, forward and backward, loss on the response rows: prints one JSON
 // line a repetition, {"tokens", "seconds", "tokens_per_second", "forward_seconds", "peak_rss", ...},
 // the same as benchmarks/peers/torch_step.py does for PyTorch.
-//   bench_step [--tokens 1024] [--response 32] [--repetitions 3] [--threads 0] [--recompute] [--stdin]
+//   bench_step [--tokens 1024] [--response 32] [--repetitions 3] [--threads N] [--recompute] [--stdin]
+//   [--floor]
 // --stdin: one repetition for each line read, so that a driver can take turns with another program.
-#include <sys/resource.h>
-
-#include <chrono>
-#include <cstdint>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
+// --floor: after each step the bare products of one layer over as many rows, forward and backward, for the
+// rate that the step's floor is made of: floor_flops (layers 6 P_l T, attention 14 d_q S, head 6 V d M,
+// nothing twice but attention's scores) at that rate.
 #include <iostream>
-#include <string>
-#include <vector>
 
-#include "solopo/core/random.hpp"
-#include "solopo/model/llama.hpp"
-
-namespace {
-
-double seconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-int usage() {
-  std::fputs(
-      "usage: bench_step [--tokens N] [--response N] [--repetitions N] [--threads N] [--recompute] "
-      "[--stdin]\n",
-      stderr);
-  return 2;
-}
-
-}  // namespace
+#include "measure.hpp"
+#include "random_model.hpp"
+#include "solopo/cost/model_shapes.hpp"
+#include "solopo/model/model_cost.hpp"
+#include "step_products.hpp"
 
 int main(int argc, char** argv) {
-  long tokens = 1024, response = 32, repetitions = 3, threads = 0;
-  bool recompute = false, from_stdin = false;
-  for (int i = 1; i < argc; ++i) {
-    const std::string option = argv[i];
-    long* value = option == "--tokens"        ? &tokens
-                  : option == "--response"    ? &response
-                  : option == "--repetitions" ? &repetitions
-                  : option == "--threads"     ? &threads
-                                              : nullptr;
-    if (option == "--recompute") {
-      recompute = true;
-    } else if (option == "--stdin") {
-      from_stdin = true;
-    } else if (value != nullptr && i + 1 < argc) {
-      *value = std::strtol(argv[++i], nullptr, 10);
-    } else {
-      return usage();
-    }
+  using namespace solopo;
+  long tokens = 1024, response = 32, layers = 0;
+  bool recompute = false, from_stdin = false, with_floor = false;
+  bench::Options options("bench_step");
+  options.repetitions = 3;
+  options.number("--tokens", tokens).number("--response", response);
+  options.number("--layers", layers);  // fewer, for a quick try
+  options.flag("--recompute", recompute).flag("--stdin", from_stdin).flag("--floor", with_floor);
+  options.parse(argc, argv);
+  if (response >= tokens) {
+    std::fputs("bench_step: --response must be below --tokens\n", stderr);
+    return 2;
   }
-  if (tokens < 2 || response < 1 || response >= tokens || repetitions < 1) return usage();
 
-  solopo::kernels::set_thread_count(static_cast<int>(threads));
-
-  const solopo::LlamaConfig config{.model_type = "llama",
-                                   .vocab_size = 49152,
-                                   .hidden_size = 576,
-                                   .intermediate_size = 1536,
-                                   .num_hidden_layers = 30,
-                                   .num_attention_heads = 9,
-                                   .num_key_value_heads = 3,
-                                   .head_dim = 64,
-                                   .max_position_embeddings = 1 << 20,
-                                   .rms_norm_eps = 1e-5,
-                                   .rope_theta = 100000.0,
-                                   .tie_word_embeddings = true};
-  solopo::LlamaWeights<float> weights(config);
-  solopo::RandomStream random(1, "bench");
-  for (const solopo::TensorSlot& slot : weights.layout.slots())
-    for (std::size_t i = 0; i < slot.size; ++i)
-      weights.data[slot.offset + i] =
-          slot.shape.size() == 1 ? 1.0f : static_cast<float>(0.04 * random.uniform() - 0.02);
-  std::vector<float> gradients(weights.layout.size(), 0.0f);
-  const auto ids = [&](long n) {
-    std::vector<std::int32_t> out(static_cast<std::size_t>(n));
-    for (std::int32_t& t : out) t = static_cast<std::int32_t>(random.below(49152));
-    return out;
-  };
-  solopo::PackedSequences batch;
+  cost::ModelShape shape = cost::find_model_shape("smollm2-135m");
+  if (layers > 0) shape.layers = layers;
+  bench::RandomModel random_model(bench::config_of(shape));
+  PackedSequences batch;
   // The last response token has no row: one more response token makes `tokens` rows, as a peer computes them.
-  batch.append(ids(tokens - response), ids(response + 1));
+  batch.append(random_model.ids(tokens - response), random_model.ids(response + 1));
   const std::vector<float> coefficient = {1.0f};
-  solopo::Llama<float> model(weights, {.recompute = recompute});
+  Llama<float> model(random_model.weights, {.recompute = recompute});
   model.forward(batch);  // the first run pays for touching memory
-  model.backward(coefficient, gradients);
+  model.backward(coefficient, random_model.gradients);
+  const cost::Work work = work_of(batch);
+  const cost::MemoryBytes memory =
+      cost::training_memory(shape, work.tokens, work.head_rows, llama_memory(recompute));
+  const std::vector<bench::ProductShape> products = bench::layer_products(shape, tokens);
+  bench::ProductArrays arrays(with_floor ? products : std::vector<bench::ProductShape>{});
+  const auto bare_products = [&] {
+    for (const bench::ProductShape& p : products) arrays.run(p);
+  };
+  const std::int64_t peak = bench::peak_rss();  // before the arrays of the bare products are touched
+  if (with_floor) bare_products();
   std::string line;
-  for (long r = 0; from_stdin ? static_cast<bool>(std::getline(std::cin, line)) : r < repetitions; ++r) {
-    const double start = seconds();
+  for (long r = 0; from_stdin ? static_cast<bool>(std::getline(std::cin, line)) : r < options.repetitions;
+       ++r) {
+    const double start = bench::now(options);
     const float logp = model.forward(batch)[0];
-    const double middle = seconds();
-    model.backward(coefficient, gradients);
-    const double end = seconds();
-    rusage use{};
-    getrusage(RUSAGE_SELF, &use);
-    std::printf(
-        "{\"system\":\"solopo\",\"product\":\"%s\",\"threads\":%d,\"dtype\":\"float32\",\"tokens\":%ld,"
-        "\"response\":%ld,\"recompute\":%s,\"seconds\":%.6f,\"forward_seconds\":%.6f,"
-        "\"tokens_per_second\":%.2f,\"peak_rss\":%lld,\"logp\":%.6g}\n",
-        solopo::kernels::DefaultProduct::name, solopo::kernels::thread_count(), tokens, response,
-        recompute ? "true" : "false", end - start, middle - start,
-        static_cast<double>(tokens) / (end - start), static_cast<long long>(use.ru_maxrss) * 1024,
-        static_cast<double>(logp));
-    std::fflush(stdout);
+    const double middle = bench::now(options);
+    model.backward(coefficient, random_model.gradients);
+    const double end = bench::now(options);
+    io::Json values = {{"system", "solopo"},
+                       {"product", kernels::DefaultProduct::name},
+                       {"dtype", "float32"},
+                       {"tokens", tokens},
+                       {"response", response},
+                       {"recompute", recompute},
+                       {"seconds", end - start},
+                       {"forward_seconds", middle - start},
+                       {"tokens_per_second", static_cast<double>(tokens) / (end - start)},
+                       {"peak_rss", with_floor ? peak : bench::peak_rss()},
+                       {"model_bytes", memory.total() - memory.optimiser},  // no optimiser here
+                       {"logp", logp}};
+    if (with_floor) {
+      bare_products();
+      values["product_seconds"] = bench::now(options) - end;
+      values["product_flops"] = bench::flops_of(products);
+      values["floor_flops"] = cost::train_flops(shape, work).total();
+    }
+    bench::print_line("step", options, values);
   }
   return 0;
 }
