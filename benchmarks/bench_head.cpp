@@ -14,7 +14,6 @@ using namespace solopo;
 
 // Our product, counting the bytes of operands that have the head's size.
 struct CountingProduct {
-  static constexpr const char* name = "counting";
   static inline std::ptrdiff_t weights = 0;
   static inline double bytes = 0;
 

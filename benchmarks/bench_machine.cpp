@@ -53,7 +53,7 @@ template <int Bytes>
 void fma(const Options& options) {
   const long steps = 5'000'000;
   const int threads = kernels::thread_count();
-  volatile float sink = 0;
+  [[maybe_unused]] volatile float sink = 0;
   Timed timed[] = {{[&] {
     std::vector<float> sums(static_cast<std::size_t>(threads) * 16);
     kernels::parallel_for(threads, [&](std::ptrdiff_t i) {

@@ -44,11 +44,11 @@ int main(int argc, char** argv) {
   const cost::MemoryBytes memory =
       cost::training_memory(shape, work.tokens, work.head_rows, llama_memory(recompute));
   const std::vector<bench::ProductShape> products = bench::layer_products(shape, tokens);
+  const std::int64_t peak = bench::peak_rss();  // of the step alone, before the arrays of the bare products
   bench::ProductArrays arrays(with_floor ? products : std::vector<bench::ProductShape>{});
   const auto bare_products = [&] {
     for (const bench::ProductShape& p : products) arrays.run(p);
   };
-  const std::int64_t peak = bench::peak_rss();  // before the arrays of the bare products are touched
   if (with_floor) bare_products();
   std::string line;
   for (long r = 0; from_stdin ? static_cast<bool>(std::getline(std::cin, line)) : r < options.repetitions;
