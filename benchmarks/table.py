@@ -31,8 +31,8 @@ ROWS = {
                               lambda x, at: x >= (6 if at == "shared" else 3)),
     "vs_torch_f32": ("tokens/s / PyTorch's, float32", ">= 2.5 with AVX-512, else >= 1.5", None),
     "vs_torch_bf16": ("tokens/s / PyTorch's, bfloat16", ">= 1.6", lambda x, at: x >= 1.6),
-    "vs_trl_dpo": ("TRL's DPOTrainer / V+PS, seconds a record", ">= 6", lambda x, at: x >= 6),
-    "vs_trl_solopo": ("TRL's DPOTrainer / S+PS, seconds a record", ">= 5", lambda x, at: x >= 5),
+    "vs_trl_dpo": ("TRL's DPOTrainer / V+PS, seconds a record", ">= 6 at 2K", lambda x, at: x >= 6 if int(at) == 2048 else None),
+    "vs_trl_solopo": ("TRL's DPOTrainer / S+PS, seconds a record", ">= 5 at 2K", lambda x, at: x >= 5 if int(at) == 2048 else None),
     "vs_trl_written_solopo": ("SoLoPO written with TRL's parts / S+PS", None, None),
     "prefix_speedup_over_predicted": ("V over V+PS / cost model", ">= .93", lambda x, at: x >= .93),
     "solopo_over_long_measured": ("S over V", "within 5 % of the model from 4K", None),
@@ -185,8 +185,8 @@ class Figures:
         rounds = self.of("trl_round")
         for key, theirs, ours in (("vs_trl_dpo", "dpo", "V+PS"), ("vs_trl_solopo", "dpo", "S+PS"),
                                   ("vs_trl_written_solopo", "solopo", "S+PS")):
-            if rounds:
-                self.put(key, (r["trl"][theirs] / r["ours"][ours] for r in rounds))
+            for prompt in sorted({r["prompt"] for r in rounds}):
+                self.put(key, (r["trl"][theirs] / r["ours"][ours] for r in rounds if r["prompt"] == prompt), prompt)
         for r in self.of("failed"):
             for key in r["keys"]:
                 self.reasons[key] = r["reason"]

@@ -71,7 +71,7 @@ class TableTest(unittest.TestCase):
             *({"bench": "context", "shape": "smollm2-135m", "way": way, "predicted_longest": n}
               for way, n in (("naive", 10), ("unshared", 40), ("shared", 50))),
             {"bench": "torch_pair", "dtype": "float32", "tokens": 1024, "ours_seconds": 1, "torch_seconds": 2},
-            {"bench": "trl_round", "ours": {"V+PS": 1, "S+PS": 2}, "trl": {"dpo": 8, "solopo": 12}},
+            {"bench": "trl_round", "prompt": 2048, "ours": {"V+PS": 1, "S+PS": 2}, "trl": {"dpo": 8, "solopo": 12}},
             {"bench": "rows", "kernel": "k", "rounds": [2], "copy_rounds": [1]}])
         values = figures.values
         self.assertEqual((values["head_bytes_over_minimum"], values["head_temp_over_naive"]), (1.5, .01))
@@ -80,7 +80,8 @@ class TableTest(unittest.TestCase):
         self.assertEqual(values["longest_context_ratio"], {"unshared": 4, "shared": 5})
         self.assertEqual((figures.met("longest_context_ratio", "unshared"), figures.met("longest_context_ratio", "shared")), (True, False))
         self.assertEqual(values["vs_torch_f32"], {"1024": 2})
-        self.assertEqual((values["vs_trl_dpo"], values["vs_trl_solopo"], values["vs_trl_written_solopo"]), (8, 4, 6))
+        self.assertEqual((values["vs_trl_dpo"], values["vs_trl_solopo"], values["vs_trl_written_solopo"]), ({"2048": 8}, {"2048": 4}, {"2048": 6}))
+        self.assertEqual((figures.met("vs_trl_dpo", "2048"), figures.met("vs_trl_solopo", "2048")), (True, False))
         self.assertEqual(values["row_kernel_gbps_fraction"], {"k": .5})
 
     def test_every_key_is_in_the_json_with_a_value_or_a_reason(self):
