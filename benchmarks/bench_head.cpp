@@ -1,8 +1,10 @@
 // The language-model head without the array of all logits, forward and backward, against the bare product
 // of the same rows, in turn; and what it moves and holds. SmolLM2-135M's head.
 //   bench_head [--rows 4096] [--naive-rows 8192] [--repetitions 10] [--threads N]
-// weight_bytes: of the weight matrix and its gradient, read or written by the products, each as often as a
-// product names it; the matrix is larger than caches. The chunk of logits is not counted: it may stay in one.
+// weight_bytes: of the weight matrix and its gradient, read or written by the products. A part that a product
+// shares with the one before it is in a cache and not counted again, nor is the tile of logits.
+#include <span>
+
 #include "measure.hpp"
 #include "solopo/cost/model_shapes.hpp"
 #include "solopo/kernels/lm_head.hpp"
@@ -12,21 +14,29 @@ namespace {
 
 using namespace solopo;
 
-// Our product, counting the bytes of operands that have the head's size.
+// Our product, counting the bytes of the head's weight and of its gradient.
 struct CountingProduct {
-  static inline std::ptrdiff_t weights = 0;
+  static inline std::span<const float> weight, gradient;
+  static inline const float *last_weight = nullptr, *last_gradient = nullptr;
   static inline double bytes = 0;
+
+  static bool is_in(std::span<const float> all, const float* part) {
+    return part >= all.data() && part < all.data() + all.size();
+  }
 
   template <class T>
   static void gemm(bool ta, bool tb, std::ptrdiff_t m, std::ptrdiff_t n, std::ptrdiff_t k, T alpha,
                    const T* a, std::ptrdiff_t lda, const T* b, std::ptrdiff_t ldb, T beta, T* c,
                    std::ptrdiff_t ldc) {
-    const auto add = [](std::ptrdiff_t size, int times) {
-      if (size == weights) bytes += static_cast<double>(size) * times * sizeof(T);
-    };
-    add(m * k, 1);
-    add(k * n, 1);
-    add(m * n, beta == T(0) ? 1 : 2);
+    const double element = sizeof(T);
+    if (is_in(weight, b) && b != last_weight) {
+      bytes += element * static_cast<double>(k * n);
+      last_weight = b;
+    }
+    if (is_in(gradient, c) && c != last_gradient) {
+      bytes += element * static_cast<double>(m * n) * (beta == T(0) ? 1 : 2);
+      last_gradient = c;
+    }
     kernels::DefaultProduct::gemm<T>(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
   }
 };
@@ -66,7 +76,8 @@ int main(int argc, char** argv) {
                           {[&] { arrays.run(bare); }}};
   bench::in_turn(timed, options);
 
-  CountingProduct::weights = vocab * width;
+  CountingProduct::weight = weight;
+  CountingProduct::gradient = dweight;
   forward(CountingProduct{});
   backward(CountingProduct{});
   const double forward_flops = 2.0 * static_cast<double>(rows) * static_cast<double>(vocab * width);
@@ -74,7 +85,8 @@ int main(int argc, char** argv) {
   bench::print_line(
       "head", options,
       {{"rows", rows},
-       {"chunk", std::min<std::ptrdiff_t>(rows, kernels::head_chunk)},
+       {"tile_rows", std::min<std::ptrdiff_t>(rows, kernels::head_tile_rows)},
+       {"tile_columns", std::min<std::ptrdiff_t>(vocab, kernels::head_tile_columns)},
        {"forward_flops", forward_flops},
        {"backward_flops", 2 * forward_flops},  // the logits computed again are not progress
        {"product_flops", bare.flops()},

@@ -244,7 +244,7 @@ int main(int argc, char** argv) {
   const cost::ModelShape& shape = cost::find_model_shape("smollm2-135m");
   std::vector<ProductShape> shapes = bench::layer_products(shape, tokens);
   for (const ProductShape& s :
-       bench::head_products(shape, scored, std::min<long>(scored, kernels::head_chunk)))
+       bench::head_products(shape, scored, std::min<long>(scored, kernels::head_tile_rows)))
     shapes.push_back(s);
   products(options, shapes, tokens);
   return 0;

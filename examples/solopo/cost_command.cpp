@@ -77,8 +77,11 @@ int run_cost(const CostCommandOptions& options, const Console& console) {
     const cost::RecordWork work = work_of_scheme(named.scheme);
     const cost::Flops flops = flops_of(named);
     const double all = flops.total();
-    cost::MemoryOptions tile = memory;  // logits of all rows are usually one array
-    if (named.scheme.head_on_all_rows) tile.head_tile_rows = work.differentiated.head_rows;
+    cost::MemoryOptions tile = memory;    // logits of all rows are usually one array
+    if (named.scheme.head_on_all_rows) {  // and all logits at once
+      tile.head_tile_rows = work.differentiated.head_rows;
+      tile.head_tile_columns = shape.vocabulary;
+    }
     const cost::MemoryBytes held = cost::activation_memory(
         shape, work.peak_tokens, work.differentiated.head_rows, tile, work.read_tokens);
     table.add({named.name, std::to_string(work.differentiated.tokens), std::to_string(work.read.tokens),

@@ -73,7 +73,7 @@ std::pair<std::vector<double>, std::vector<double>> gradients(const Example& e) 
   return {dh, dw};
 }
 
-// Remembers the most rows of logits (n = the vocabulary) that one product made.
+// Remembers the most rows of logits (n = the vocabulary, less than a tile's) that one product made.
 struct MostRowsProduct {
   static inline std::ptrdiff_t vocab = 0, rows = 0;
 
@@ -262,12 +262,12 @@ TEST_CASE("The stride of a matrix of one row is not looked at") {
             .logps[0] == 0);
 }
 
-TEST_CASE("However many rows are scored, 64 rows of logits exist at a time") {
-  for (const std::ptrdiff_t scored : {10, 64, 1000}) {
+TEST_CASE("However many rows are scored, a tile's rows of logits exist at a time") {
+  for (const std::ptrdiff_t scored : {10, 512, 1000}) {
     const Example e(scored);
     MostRowsProduct::vocab = e.vocab;
     MostRowsProduct::rows = 0;
     gradients<MostRowsProduct>(e);
-    CHECK(MostRowsProduct::rows == std::min<std::ptrdiff_t>(scored, 64));
+    CHECK(MostRowsProduct::rows == std::min<std::ptrdiff_t>(scored, 512));
   }
 }

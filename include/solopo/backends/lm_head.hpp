@@ -77,8 +77,8 @@ inline std::vector<std::int32_t> tokens_of(std::span<const HeadTarget> targets) 
 }  // namespace lm_head_detail
 
 // hidden (S, C): the model's normalised output; head (V, C); targets (M): which row predicts which token of
-// which of the `responses` R. Holds at most 64 rows of logits at a time. Throws ArgumentError for shapes that
-// do not fit and a target out of range.
+// which of the `responses` R. Holds a tile of logits at a time, of 512 rows and 768 tokens. Throws
+// ArgumentError for shapes that do not fit and a target out of range.
 template <class Product = kernels::DefaultProduct, BatchMatrix H, BatchMatrix W>
 requires std::same_as<MatrixScalar<H>, MatrixScalar<W>> HeadLogps<MatrixScalar<H>> head_logps(
     const H& hidden, const W& head, std::span<const HeadTarget> targets, std::size_t responses) {

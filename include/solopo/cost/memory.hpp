@@ -31,7 +31,8 @@ enum class Kept { everything, layer_inputs, nothing };
 struct MemoryOptions {
   Storage storage = float32_storage;
   Kept kept = Kept::everything;
-  Count head_tile_rows = 64;      // rows of logits that exist at once (kernels/lm_head.hpp)
+  Count head_tile_rows = 512;  // rows and columns of logits that exist at once (kernels/lm_head.hpp)
+  Count head_tile_columns = 768;
   Count read_rows_at_once = 512;  // of read prompts, through one layer; no more than the longest prompt's
   Lora lora{};                    // rank 0: every weight has a gradient and optimiser state
 };
@@ -115,7 +116,8 @@ constexpr MemoryBytes activation_memory(const ModelShape& shape, Count rows, Cou
   MemoryBytes out;
   out.activations = bytes(rows, kept);
   out.workspace = bytes(rows, work);
-  out.head = sum(bytes(std::min(head_rows, options.head_tile_rows), shape.vocabulary),
+  out.head = sum(bytes(std::min(head_rows, options.head_tile_rows),
+                       std::min(shape.vocabulary, options.head_tile_columns)),
                  bytes(head_rows, product(backward ? 2 : 1, shape.width)));
   if (backward) out.key_sums = bytes(rows, product(2 * detail::key_gradient_parts(rows), shape.kv_width()));
   // Prompts are read before, in the memory that the activations take later.

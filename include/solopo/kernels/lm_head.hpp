@@ -1,12 +1,16 @@
 // Log-probabilities of given tokens through a language-model head, without the (rows, vocabulary) array:
-// logits exist for a chunk of rows at a time and are computed again in the backward. One more number a row,
-// for objectives that read a Statistic of their responses, is made in the same pass over the logits.
+// logits exist for a tile of rows and vocabulary at a time and are computed again in the backward. The
+// vocabulary is the outer loop, so that each weight comes from memory once a pass however many rows there
+// are (arXiv 2411.09009). One more number a row, for objectives that read a Statistic of their responses, is
+// made in the same pass over the logits.
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "solopo/core/response.hpp"
 #include "solopo/core/view.hpp"
@@ -18,7 +22,8 @@
 
 namespace solopo::kernels {
 
-inline constexpr std::ptrdiff_t head_chunk = 64;  // rows of logits held at once
+// A tile of logits: small enough to stay in a cache with the part of the weight that made it.
+inline constexpr std::ptrdiff_t head_tile_rows = 512, head_tile_columns = 768;
 
 // Rows of a model that predict tokens, and the head they go through.
 template <class T>
@@ -39,55 +44,101 @@ struct RowStatistic {
 
 namespace lm_head_detail {
 
-// Calls each(row, z, q) for every row, z (V) its logits, q (V) those of the statistic's reference or null;
-// then after(begin, n) for every chunk, whose logits `z` (n, V) begin at logits.data().
-template <class T, class Product, class Each, class After>
-void for_each_chunk(const HeadRows<T>& head, const RowStatistic<T>& statistic, AlignedVector<T>& logits,
-                    Each&& each, After&& after) {
+// Logits of rows [row, row + rows) for tokens [token, token + tokens).
+template <class T>
+struct Tile {
+  std::ptrdiff_t row, rows, token, tokens;
+  T *logits, *reference;  // (rows, tokens) each; the second null when the statistic does not compare
+};
+
+// Calls f(tile) for every tile with its logits, all rows of a part of the vocabulary after each other.
+template <class T, class Product, class F>
+void for_each_tile(const HeadRows<T>& head, const RowStatistic<T>& statistic, AlignedVector<T>& logits,
+                   F&& f) {
   const std::ptrdiff_t rows = head.hidden.rows, vocab = head.weight.rows;
-  const std::ptrdiff_t chunk = std::min(head_chunk, rows);
-  const auto size = static_cast<std::size_t>(chunk * vocab * (statistic.compares() ? 2 : 1));
+  const std::ptrdiff_t most_rows = std::min(head_tile_rows, rows),
+                       most_tokens = std::min(head_tile_columns, vocab), one = most_rows * most_tokens;
+  const auto size = static_cast<std::size_t>(one * (statistic.compares() ? 2 : 1));
   if (logits.size() < size) logits.resize(size);
-  const auto multiply = [&](const HeadRows<T>& h, std::ptrdiff_t begin, std::ptrdiff_t n, T* out) {
-    Product::template gemm<T>(false, true, n, vocab, h.weight.columns, T(1), h.hidden.row(begin),
-                              h.hidden.stride, h.weight.data, h.weight.stride, T(0), out, vocab);
+  const auto multiply = [](const HeadRows<T>& h, const Tile<T>& tile, T* out) {
+    const MatrixView<const T> part = h.weight.slice(tile.token, tile.token + tile.tokens);
+    Product::template gemm<T>(false, true, tile.rows, tile.tokens, part.columns, T(1), h.hidden.row(tile.row),
+                              h.hidden.stride, part.data, part.stride, T(0), out, tile.tokens);
   };
-  for (std::ptrdiff_t begin = 0; begin < rows; begin += chunk) {
-    const std::ptrdiff_t n = std::min(chunk, rows - begin);
-    T* const z = logits.data();
-    T* const q = statistic.compares() ? z + chunk * vocab : nullptr;
-    multiply(head, begin, n, z);
-    if (q) multiply(statistic.reference, begin, n, q);
-    parallel_for(n, [&](std::ptrdiff_t i) {
-      each(static_cast<std::size_t>(begin + i), z + i * vocab, q ? q + i * vocab : nullptr);
-    });
-    after(begin, n);
-  }
+  for (std::ptrdiff_t token = 0; token < vocab; token += most_tokens)
+    for (std::ptrdiff_t row = 0; row < rows; row += most_rows) {
+      const Tile<T> tile{row,           std::min(most_rows, rows - row),
+                         token,         std::min(most_tokens, vocab - token),
+                         logits.data(), statistic.compares() ? logits.data() + one : nullptr};
+      multiply(head, tile, tile.logits);
+      if (tile.reference) multiply(statistic.reference, tile, tile.reference);
+      f(tile);
+    }
 }
+
+// f(row, z, q) for every row of a tile, with its logits there and the reference's or null.
+template <class T, class F>
+void for_each_row(const Tile<T>& tile, F&& f) {
+  parallel_for(tile.rows, [&](std::ptrdiff_t i) {
+    f(static_cast<std::size_t>(tile.row + i), tile.logits + i * tile.tokens,
+      tile.reference ? tile.reference + i * tile.tokens : nullptr);
+  });
+}
+
+// What is known of a row after a part of the vocabulary.
+template <class T>
+struct RowSums {
+  ExpSum<T> own{}, reference{};
+  T other = T(0);  // of the statistic, under own.top or reference.top
+};
 
 }  // namespace lm_head_detail
 
-// logps (M) = log softmax(hidden W^T)[target] for hidden (M, C), W (V, C), targets (M); log_sum_exp (M) is
-// kept for the backward, as is statistics (M), which is empty when none is asked for. `logits` is workspace,
-// grown to (min(M, head_chunk), V), twice that when the statistic compares with a reference.
+// How many numbers `log_sum_exp` holds for M rows: a comparing statistic needs the reference's too.
+template <class T>
+[[nodiscard]] std::size_t log_sum_exp_size(std::size_t rows, const RowStatistic<T>& statistic) noexcept {
+  return statistic.compares() ? 2 * rows : rows;
+}
+
+// logps (M) = log softmax(hidden W^T)[target] for hidden (M, C), W (V, C), targets (M); log_sum_exp
+// (log_sum_exp_size()) is kept for the backward, as is statistics (M), which is empty when none is asked for.
+// `logits` is workspace, grown to (min(M, head_tile_rows), min(V, head_tile_columns)), twice that when the
+// statistic compares with a reference.
 template <class T, class Product = DefaultProduct>
 void lm_head_forward(MatrixView<const T> hidden, MatrixView<const T> weight,
                      std::span<const std::int32_t> targets, std::span<T> logps, std::span<T> log_sum_exp,
                      AlignedVector<T>& logits, const RowStatistic<T>& statistic = {},
                      std::span<T> statistics = {}) {
-  const int vocab = static_cast<int>(weight.rows);
   const CpuTeam team;
-  lm_head_detail::for_each_chunk<T, Product>(
-      {hidden, weight}, statistic, logits,
-      [&](std::size_t row, const T* z, const T* q) {
-        const T sum = log_sum_exp_row(team, z, vocab);
-        log_sum_exp[row] = sum;
-        logps[row] = z[targets[row]] - sum;
-        if (q) statistics[row] = divergence_row(team, q, log_sum_exp_row(team, q, vocab), z, sum, vocab);
-        if (statistic.kind == Statistic::collision_logp)
-          statistics[row] = collision_logp_row(team, z, sum, vocab);
-      },
-      [](std::ptrdiff_t, std::ptrdiff_t) {});
+  const bool collides = statistic.kind == Statistic::collision_logp;
+  std::vector<lm_head_detail::RowSums<T>> sums(targets.size());
+  lm_head_detail::for_each_tile<T, Product>(
+      {hidden, weight}, statistic, logits, [&](const lm_head_detail::Tile<T>& tile) {
+        const int n = static_cast<int>(tile.tokens);
+        lm_head_detail::for_each_row(tile, [&](std::size_t row, const T* z, const T* q) {
+          auto& s = sums[row];
+          const T shrink = add_exp_row(team, z, n, s.own);
+          if (collides) s.other = s.other * shrink * shrink + squares_row(team, z, s.own.top, n);
+          if (q) {
+            const T reference_shrink = add_exp_row(team, q, n, s.reference);
+            s.other = s.other * reference_shrink + cross_row(team, q, s.reference.top, z, n);
+          }
+          if (const std::ptrdiff_t at = targets[row] - tile.token; at >= 0 && at < tile.tokens)
+            logps[row] = z[at];
+        });
+      });
+  for (std::size_t row = 0; row < sums.size(); ++row) {
+    const auto& s = sums[row];
+    const T sum = s.own.log();
+    log_sum_exp[row] = sum;
+    logps[row] -= sum;
+    if (collides) statistics[row] = std::log(s.other) + T(2) * (s.own.top - sum);
+    if (statistic.compares()) {
+      const T reference = s.reference.log();
+      log_sum_exp[sums.size() + row] = reference;
+      statistics[row] = s.other / s.reference.sum - (reference - sum);
+    }
+  }
 }
 
 // Given d loss / d logps (M), and d loss / d statistics (M) where the forward made some: writes dhidden
@@ -99,28 +150,31 @@ void lm_head_backward(MatrixView<const T> hidden, MatrixView<const T> weight,
                       std::span<const T> log_sum_exp, MatrixView<T> dhidden, MatrixView<T> dweight,
                       AlignedVector<T>& logits, const RowStatistic<T>& statistic = {},
                       std::span<const T> statistics = {}, std::span<const T> dstatistics = {}) {
-  const std::ptrdiff_t vocab = weight.rows, width = hidden.columns;
-  const int n_vocab = static_cast<int>(vocab);
+  const std::ptrdiff_t width = hidden.columns;
   const CpuTeam team;
-  lm_head_detail::for_each_chunk<T, Product>(
-      {hidden, weight}, statistic, logits,
-      [&](std::size_t row, T* z, const T* q) {
-        if (q) {
-          divergence_gradient_row(team, q, log_sum_exp_row(team, q, n_vocab), z, log_sum_exp[row], n_vocab,
-                                  targets[row], dlogps[row], dstatistics[row], z);
-        } else if (statistic.kind == Statistic::collision_logp) {
-          collision_gradient_row(team, z, log_sum_exp[row], n_vocab, targets[row], dlogps[row],
-                                 statistics[row], dstatistics[row], z);
-        } else {
-          log_softmax_gradient_row(team, z, n_vocab, log_sum_exp[row], targets[row], dlogps[row], z);
-        }
-      },
-      [&](std::ptrdiff_t begin, std::ptrdiff_t n) {
-        Product::template gemm<T>(false, false, n, width, vocab, T(1), logits.data(), vocab, weight.data,
-                                  weight.stride, T(0), dhidden.row(begin), dhidden.stride);
+  lm_head_detail::for_each_tile<T, Product>(
+      {hidden, weight}, statistic, logits, [&](const lm_head_detail::Tile<T>& tile) {
+        const int n = static_cast<int>(tile.tokens), first = static_cast<int>(tile.token);
+        lm_head_detail::for_each_row(tile, [&](std::size_t row, T* z, const T* q) {
+          const int target = targets[row] - first;
+          if (q) {
+            divergence_gradient_row(team, q, log_sum_exp[targets.size() + row], z, log_sum_exp[row], n,
+                                    target, dlogps[row], dstatistics[row], z);
+          } else if (statistic.kind == Statistic::collision_logp) {
+            collision_gradient_row(team, z, log_sum_exp[row], n, target, dlogps[row], statistics[row],
+                                   dstatistics[row], z);
+          } else {
+            log_softmax_gradient_row(team, z, n, log_sum_exp[row], target, dlogps[row], z);
+          }
+        });
+        const MatrixView<const T> part = weight.slice(tile.token, tile.token + tile.tokens);
+        Product::template gemm<T>(false, false, tile.rows, width, tile.tokens, T(1), tile.logits, tile.tokens,
+                                  part.data, part.stride, tile.token == 0 ? T(0) : T(1),
+                                  dhidden.row(tile.row), dhidden.stride);
         if (dweight.data == nullptr) return;
-        Product::template gemm<T>(true, false, vocab, width, n, T(1), logits.data(), vocab, hidden.row(begin),
-                                  hidden.stride, T(1), dweight.data, dweight.stride);
+        Product::template gemm<T>(true, false, tile.tokens, width, tile.rows, T(1), tile.logits, tile.tokens,
+                                  hidden.row(tile.row), hidden.stride, T(1), dweight.row(tile.token),
+                                  dweight.stride);
       });
 }
 

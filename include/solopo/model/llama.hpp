@@ -315,7 +315,7 @@ class Llama {
     const std::size_t targets = batch.targets.size();
     head_rows_.resize(targets * width);
     head_tokens_.resize(targets);
-    head_lse_.resize(targets);
+    head_lse_.resize(kernels::log_sum_exp_size(targets, statistic_));
     row_statistics_.resize(statistic_.any() ? targets : 0);
     const MatrixView<T> output = state_.input(layers_.size());
     for (std::size_t i = 0; i < targets; ++i) {
@@ -352,8 +352,8 @@ class Llama {
   kernels::AlignedVector<T> dstream_;    // (S, C)
   kernels::AlignedVector<T> head_rows_;  // (M, C) normalised rows that are scored
   kernels::AlignedVector<T> dhead_;      // (M, C)
-  kernels::AlignedVector<T> head_lse_;   // (M)
-  kernels::AlignedVector<T> logits_;     // (chunk, V), or two of them
+  kernels::AlignedVector<T> head_lse_;   // (M), or two of them
+  kernels::AlignedVector<T> logits_;     // a tile, or two of them
   kernels::RowStatistic<T> statistic_;   // asked for in the last pass
   std::vector<T> row_statistics_;        // (M), or empty
   std::vector<T> statistics_;            // (responses)

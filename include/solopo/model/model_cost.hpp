@@ -43,7 +43,8 @@ namespace solopo {
 [[nodiscard]] constexpr cost::MemoryOptions llama_memory(bool recompute,
                                                          const cost::Lora& lora = {}) noexcept {
   return {.kept = recompute ? cost::Kept::layer_inputs : cost::Kept::everything,
-          .head_tile_rows = kernels::head_chunk,
+          .head_tile_rows = kernels::head_tile_rows,
+          .head_tile_columns = kernels::head_tile_columns,
           .read_rows_at_once = kernels::read_chunk,
           .lora = lora};
 }
