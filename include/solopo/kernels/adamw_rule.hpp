@@ -52,15 +52,24 @@ struct AdamWRule {
           .decay = static_cast<float>(1 - rate * options.weight_decay)};
 }
 
-// One weight and its running means of the gradient and of its square; keep is 1 or the rule's decay.
+// The running means of a weight's gradient and of its square.
+SOLOPO_HD inline void adamw_means(const AdamWRule& r, float gradient, float& first, float& second) noexcept {
+  const float g = gradient * r.scale;
+  first = r.beta1 * first + r.rest1 * g;
+  second = r.beta2 * second + r.rest2 * g * g;
+}
+
+// The weight after them, given the root of the second; keep is 1 or the rule's decay.
+SOLOPO_HD inline float adamw_weight(const AdamWRule& r, float keep, float weight, float first,
+                                    float root_of_second) noexcept {
+  return weight * keep - r.rate * first / (root_of_second * r.root + r.epsilon);
+}
+
+// Both.
 SOLOPO_HD inline void adamw_update(const AdamWRule& r, float keep, float gradient, float& weight,
                                    float& first, float& second) noexcept {
-  const float g = gradient * r.scale;
-  const float m = r.beta1 * first + r.rest1 * g;
-  const float v = r.beta2 * second + r.rest2 * g * g;
-  first = m;
-  second = v;
-  weight = weight * keep - r.rate * m / (std::sqrt(v) * r.root + r.epsilon);
+  adamw_means(r, gradient, first, second);
+  weight = adamw_weight(r, keep, weight, first, std::sqrt(second));
 }
 
 }  // namespace solopo

@@ -15,6 +15,7 @@
 #include "solopo/core/error.hpp"
 #include "solopo/kernels/adamw_rule.hpp"
 #include "solopo/kernels/parallel.hpp"
+#include "solopo/kernels/square_root.hpp"
 #include "solopo/model/llama_weights.hpp"
 
 #if SOLOPO_FINITE_MATH
@@ -101,8 +102,15 @@ class AdamW {
 
   static void update_chunk(const AdamWRule& r, float keep, float* weights, const float* gradients,
                            float* first, float* second, std::size_t size) {
-    for (std::size_t i = 0; i < size; ++i) {
-      adamw_update(r, keep, gradients[i], weights[i], first[i], second[i]);
+    constexpr std::size_t block = 256;  // whose roots stay in the first cache
+    float roots[block];
+    for (std::size_t begin = 0; begin < size; begin += block) {
+      const std::size_t n = std::min(block, size - begin);
+      const float* const g = gradients + begin;
+      float *const w = weights + begin, *const m = first + begin, *const v = second + begin;
+      for (std::size_t i = 0; i < n; ++i) adamw_means(r, g[i], m[i], v[i]);
+      kernels::square_roots(v, roots, n);
+      for (std::size_t i = 0; i < n; ++i) w[i] = adamw_weight(r, keep, w[i], m[i], roots[i]);
     }
   }
 
