@@ -219,7 +219,7 @@ TEST_CASE("A model writer's files are part of the checkpoint") {
   const AdamW optimizer(weights.layout.slots(), weights.data.size());
   const auto at = write_checkpoint(
       folder.path(), {.step = 1}, {}, parameters_of(weights), optimizer, [&](const fs::path& into) {
-        checkpoint_detail::write_weights(into / checkpoint_detail::weights_name, parameters_of(weights));
+        checkpoint_detail::write_weights(into / "model.safetensors", parameters_of(weights));
         io::write_file(into / "config.json", "{}");
       });
   CHECK(code_of(at).empty());

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
+#include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -92,19 +94,23 @@ struct TinyRun {
   std::int64_t max_steps = 0;
   TrainerOptions options{};
   std::uint64_t weights_seed = 1;
+  std::optional<LoraConfig> lora{};  // adapters are trained, the weights are frozen
   bool live =
       false;  // the reference is a model that runs in training; where distributions are compared always
 };
 
-// Weights after the run, and what the trainer returned.
+// What was trained, after the run, the model's weights, and what the trainer returned.
 struct TinyOutcome {
-  std::vector<float> weights;
+  std::vector<float> weights, base;
   TrainResult result;
 };
 
 inline TinyOutcome train_tiny(const TinyRun& run, Recorder& recorder) {
   LlamaWeights<float> weights = tiny_weights(run.weights_seed);
-  Llama<float> model(weights);
+  std::optional<LoraWeights<float>> lora;
+  if (run.lora) lora = initial_lora<float>(weights.config, *run.lora, run.weights_seed);
+  Llama<float> model = lora ? Llama<float>(weights, *lora) : Llama<float>(weights);
+  const Parameters trained = lora ? parameters_of(*lora) : parameters_of(weights);
   const AnyObjective objective = make_objective(run.objective);
   const std::vector<PreferenceRecord> records = tiny_records(run.records);
   const std::vector<PreferenceRecord> held_out = tiny_records(run.eval_records, 77);
@@ -119,14 +125,20 @@ inline TinyOutcome train_tiny(const TinyRun& run, Recorder& recorder) {
   options.schedule.peak = 1e-2;
   options.schedule.warmup_steps = 1;
   options.stop = &recorder.stop;
-  LlamaReference live(weights);
-  LiveReference* asked = run.live || objective.statistic() == Statistic::sequential_kl ? &live : nullptr;
-  Trainer trainer(model, parameters_of(weights), objective,
-                  {.records = records, .reference = &*reference, .live = asked},
+  std::unique_ptr<LiveReference> live;
+  if (run.live || objective.statistic() == Statistic::sequential_kl) {
+    if (lora)
+      live = std::make_unique<BaseReference>(weights);
+    else
+      live = std::make_unique<LlamaReference>(weights);
+  }
+  LiveReference* const asked = live.get();
+  Trainer trainer(model, trained, objective, {.records = records, .reference = &*reference, .live = asked},
                   {.records = held_out, .reference = &*eval_reference, .live = asked}, options, recorder);
   TinyOutcome out;
   out.result = trainer.run();
-  out.weights.assign(weights.data.begin(), weights.data.end());
+  out.weights.assign(trained.values.begin(), trained.values.end());
+  out.base.assign(weights.data.begin(), weights.data.end());
   return out;
 }
 

@@ -608,3 +608,98 @@ TEST_CASE("Two passes are refused where there is one side, or a reference that c
     CHECK_THROWS_WITH(train_tiny(run, recorder), Catch::StartsWith("passes: ") && Catch::Contains(what));
   }
 }
+
+TEST_CASE("Training adapters lowers the loss and changes nothing else") {
+  for (const char* objective : {"solopo:dpo", "solopo:orpo", "tdpo1", "sft"}) {
+    CAPTURE(objective);
+    const TinyRun run{
+        .objective = objective, .batch_size = 7, .epochs = 20, .lora = LoraConfig{.rank = 4, .alpha = 8}};
+    Recorder recorder;
+    const TinyOutcome out = train_tiny(run, recorder);
+    const LlamaWeights<float> start = tiny_weights();
+    CHECK(std::equal(out.base.begin(), out.base.end(), start.data.begin()));
+    CHECK(out.weights.size() == LoraLayout(start.config, *run.lora).size());
+    CHECK(*recorder.steps.back().second.find("loss") < 0.8 * *recorder.steps.front().second.find("loss"));
+  }
+}
+
+TEST_CASE("With adapters at step 0 the loss is that of the base, which is the reference, bit for bit") {
+  for (const char* objective : {"solopo:dpo", "tdpo1", "wpo"}) {
+    CAPTURE(objective);
+    TinyRun run{.objective = objective, .max_steps = 1};
+    Recorder full, adapted;
+    train_tiny(run, full);
+    run.lora = LoraConfig{.rank = 4, .alpha = 8};
+    train_tiny(run, adapted);
+    for (const char* name : {"loss", "rewards/margins", "logps/chosen"})
+      CHECK(adapted.steps[0].second.find(name) == full.steps[0].second.find(name));
+  }
+}
+
+TEST_CASE("The base that runs beside its adapters is the reference computed before, bit for bit") {
+  TinyRun run{.objective = "solopo:dpo", .max_steps = 5, .lora = LoraConfig{.rank = 4, .alpha = 8}};
+  Recorder cached, live;
+  const auto expected = train_tiny(run, cached).weights;
+  run.live = true;
+  CHECK(train_tiny(run, live).weights == expected);
+}
+
+TEST_CASE("A run of adapters that was interrupted resumes to the same bits") {
+  TinyRun run{.objective = "solopo:dpo",
+              .eval_records = 3,
+              .max_steps = 6,
+              .lora = LoraConfig{.rank = 3, .alpha = 6}};
+  run.options.eval_every = 2;
+  Recorder whole;
+  const auto expected = train_tiny(run, whole).weights;
+  for (const std::int64_t stop : {0, 1, 4}) {
+    CAPTURE(stop);
+    TemporaryFolder folder;
+    run.options.folder = folder.path();
+    run.options.resume = true;
+    Recorder first, second;
+    if (stop == 0) first.stop = 15;
+    first.stop_after = stop;
+    train_tiny(run, first);
+    CHECK(std::filesystem::exists(folder.path() / ("checkpoint-" + std::to_string(stop)) /
+                                  adapter_weights_name));
+    const TinyOutcome resumed = train_tiny(run, second);
+    CHECK(resumed.weights == expected);
+    REQUIRE(first.steps.size() + second.steps.size() == whole.steps.size());
+    CHECK(lasting(second.steps.back().second) == lasting(whole.steps.back().second));
+  }
+}
+
+TEST_CASE("A checkpoint of adapters is no checkpoint of a model, nor one of other adapters") {
+  TemporaryFolder folder;
+  TinyRun run{.max_steps = 1, .lora = LoraConfig{.rank = 3, .alpha = 6}};
+  run.options.folder = folder.path();
+  Recorder recorder;
+  train_tiny(run, recorder);
+  run.options.resume = true;
+  SECTION("no adapters") {
+    run.lora.reset();
+    CHECK_THROWS_WITH(train_tiny(run, recorder),
+                      Catch::Contains("model.safetensors") && Catch::Contains("no such file"));
+  }
+  SECTION("another rank") {
+    run.lora->rank = 4;
+    CHECK_THROWS_WITH(train_tiny(run, recorder), Catch::Contains("lora_A.weight' has another size"));
+  }
+  SECTION("another rank that the identity names") {
+    run.options.identity = {{"lora", describe(*run.lora)}};
+    run.options.allow_change = {"lora"};
+    CHECK_THROWS_WITH(train_tiny(run, recorder),
+                      Catch::Contains("lora: was not set, is rank 3, alpha 6 on q_proj k_proj v_proj o_proj "
+                                      "gate_proj up_proj down_proj (can never change)"));
+  }
+}
+
+TEST_CASE("A reference cannot follow adapters: it is their base") {
+  TinyRun run{.objective = "dpo", .max_steps = 1, .lora = LoraConfig{.rank = 4, .alpha = 8}};
+  run.live = true;
+  run.options.reference_update.every = 1;
+  Recorder recorder;
+  CHECK_THROWS_WITH(train_tiny(run, recorder),
+                    Catch::Contains("reference_update.every: needs a reference with weights of its own"));
+}

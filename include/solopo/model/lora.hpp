@@ -8,7 +8,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <locale>
 #include <span>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -47,6 +49,10 @@ struct LoraConfig {
   friend bool operator==(const LoraConfig&, const LoraConfig&) = default;
 };
 
+// The files of PEFT's folders (lora_files.hpp).
+inline constexpr const char* adapter_config_name = "adapter_config.json";
+inline constexpr const char* adapter_weights_name = "adapter_model.safetensors";
+
 inline constexpr std::int32_t max_lora_rank = 1 << 16;  // the widest model that is read at all
 
 // Throws ArgumentError naming the field.
@@ -57,6 +63,16 @@ inline void check_lora_config(const LoraConfig& config) {
   if (!(config.alpha > 0) || !std::isfinite(config.alpha))
     throw ArgumentError("alpha", "must be finite and above 0");
   if (!has_any(config.targets, Projections::all)) throw ArgumentError("targets", "name no map");
+}
+
+// "rank 8, alpha 16 on q_proj v_proj": what makes two runs' adapters the same ones.
+[[nodiscard]] inline std::string describe(const LoraConfig& config) {
+  std::ostringstream out;
+  out.imbue(std::locale::classic());
+  out << "rank " << config.rank << ", alpha " << config.alpha << " on";
+  for (const NamedProjection& p : projection_names)
+    if (has_any(config.targets, p.projection)) out << ' ' << p.name;
+  return out.str();
 }
 
 // The adapters' tensors, under the names of Hugging Face's PEFT. Maps that read the same rows (q, k, v; gate,

@@ -25,9 +25,6 @@
 
 namespace solopo {
 
-inline constexpr const char* adapter_config_name = "adapter_config.json";
-inline constexpr const char* adapter_weights_name = "adapter_model.safetensors";
-
 namespace lora_detail {
 
 // What says nothing about the adapted model, or is read on its own.

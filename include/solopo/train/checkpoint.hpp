@@ -89,7 +89,7 @@ inline std::filesystem::path write_checkpoint(const std::filesystem::path& run, 
     if (write_model) {
       write_model(temporary);
     } else {
-      detail::write_weights(temporary / detail::weights_name, parameters);
+      detail::write_weights(temporary / parameters.file, parameters);
     }
     if (reference) detail::write_weights(temporary / detail::reference_name, *reference);
     detail::write_optimizer(temporary, optimizer);

@@ -35,7 +35,6 @@ struct Checkpoint {
 namespace checkpoint_detail {
 
 inline constexpr const char* manifest_name = "trainer_state.json";
-inline constexpr const char* weights_name = "model.safetensors";
 inline constexpr const char* reference_name = "reference.safetensors";
 inline constexpr const char* optimizer_name = "optimizer.safetensors";
 

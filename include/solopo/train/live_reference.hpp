@@ -21,6 +21,7 @@ class LiveReference {
   virtual RecordReference score(const PreferenceRecord& record, const CollateOptions& options) = 0;
   // The rows that the last score() scored and the head they go through; valid until the next.
   [[nodiscard]] virtual kernels::HeadRows<float> head_rows() const = 0;
+  // Its weights where they may change, else nothing.
   [[nodiscard]] virtual Parameters parameters() = 0;
 };
 
@@ -40,6 +41,23 @@ class LlamaReference final : public LiveReference {
 
  private:
   LlamaWeights<float> weights_;
+  Llama<float> model_;
+};
+
+// The base of a model with adapters, sharing its weights: they are frozen. Adapters as they begin give the
+// same bits.
+class BaseReference final : public LiveReference {
+ public:
+  // Keeps a reference to `weights`.
+  explicit BaseReference(const LlamaWeights<float>& weights) : model_(weights) {}
+
+  RecordReference score(const PreferenceRecord& record, const CollateOptions& options) override {
+    return score_reference(model_, record, options);
+  }
+  [[nodiscard]] kernels::HeadRows<float> head_rows() const override { return model_.head_rows(); }
+  [[nodiscard]] Parameters parameters() override { return {}; }
+
+ private:
   Llama<float> model_;
 };
 

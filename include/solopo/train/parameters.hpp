@@ -1,4 +1,4 @@
-// The weights as training sees them: one flat buffer and the tensors in it.
+// What is trained as training sees it: one flat buffer and the tensors in it.
 #pragma once
 
 #include <cmath>
@@ -6,17 +6,26 @@
 #include <string>
 
 #include "solopo/model/llama_weights.hpp"
+#include "solopo/model/lora.hpp"
 
 namespace solopo {
 
 struct Parameters {
   std::span<float> values;
-  std::span<const TensorSlot> slots;  // in the order of their offsets; what lies between them stays zero
+  std::span<const TensorSlot> slots;       // in the order of their offsets; what lies between them stays zero
+  const char* file = "model.safetensors";  // in a checkpoint
 };
 
 // The weights of a Llama-family model.
 [[nodiscard]] inline Parameters parameters_of(LlamaWeights<float>& weights) {
   return {.values = {weights.data.data(), weights.data.size()}, .slots = weights.layout.slots()};
+}
+
+// The adapters of one, beside frozen weights.
+[[nodiscard]] inline Parameters parameters_of(LoraWeights<float>& lora) {
+  return {.values = {lora.data.data(), lora.data.size()},
+          .slots = lora.layout.slots(),
+          .file = adapter_weights_name};
 }
 
 // The first tensor of `values` (laid out as `slots`) that holds a NaN or an infinity; empty: none.

@@ -71,8 +71,9 @@ namespace solopo {
     if (error.code().starts_with("checkpoint_")) throw;
     detail::refuse(path, "checkpoint_manifest", error.what());
   }
-  for (const char* needed : {detail::weights_name, detail::optimizer_name}) {
-    if (std::find(names.begin(), names.end(), needed) == names.end()) {
+  // Whose weights they are is for restore_checkpoint() to ask.
+  for (const char* needed : {"model.safetensors", detail::optimizer_name}) {
+    if (std::none_of(names.begin(), names.end(), [&](const auto& name) { return name.ends_with(needed); })) {
       detail::refuse(path, "checkpoint_manifest", std::string("does not name ") + needed);
     }
   }
@@ -108,7 +109,12 @@ namespace solopo {
 inline void restore_checkpoint(const Checkpoint& checkpoint, const Parameters& parameters, AdamW& optimizer,
                                const Parameters* reference = nullptr) {
   namespace detail = checkpoint_detail;
-  const io::SafetensorsFile weights(checkpoint.folder / detail::weights_name);
+  const auto require_file = [&](const char* name) {
+    const std::filesystem::path file = checkpoint.folder / name;
+    if (!std::filesystem::exists(file)) detail::refuse(file, "checkpoint_missing", "there is no such file");
+    return file;
+  };
+  const io::SafetensorsFile weights(require_file(parameters.file));
   const io::SafetensorsFile moments(checkpoint.folder / detail::optimizer_name);
   const auto require = [](const io::SafetensorsFile& file, const std::string& name, std::size_t elements) {
     const io::SafetensorsTensor* tensor = file.find(name);
@@ -118,9 +124,7 @@ inline void restore_checkpoint(const Checkpoint& checkpoint, const Parameters& p
   };
   std::optional<io::SafetensorsFile> reference_weights;
   if (reference) {
-    const std::filesystem::path file = checkpoint.folder / detail::reference_name;
-    if (!std::filesystem::exists(file)) detail::refuse(file, "checkpoint_missing", "there is no such file");
-    reference_weights.emplace(file);
+    reference_weights.emplace(require_file(detail::reference_name));
     for (const TensorSlot& slot : reference->slots) require(*reference_weights, slot.name, slot.size);
   }
   for (const TensorSlot& slot : parameters.slots) require(weights, slot.name, slot.size);

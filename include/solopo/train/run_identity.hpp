@@ -17,8 +17,8 @@ namespace solopo {
 using RunIdentity = std::vector<std::pair<std::string, std::string>>;
 
 // Settings that no option makes changeable: with another one the saved state has no meaning.
-inline constexpr std::array<std::string_view, 5> fixed_settings = {"model", "tokenizer", "data", "seed",
-                                                                   "batch_size"};
+inline constexpr std::array<std::string_view, 6> fixed_settings = {"model", "lora", "tokenizer",
+                                                                   "data",  "seed", "batch_size"};
 
 // A resumed run whose settings differ.
 class ResumeError : public Error {

@@ -105,6 +105,12 @@ class Trainer {
                               ? objective_.name() + " reads no reference, so none can follow the policy"
                               : "needs a live reference, which the records do not have");
     }
+    if (options_.reference_update.every > 0 &&
+        data_.live->parameters().values.size() != parameters_.values.size())
+      throw ArgumentError(
+          "reference_update.every",
+          "needs a reference with weights of its own; adapters are trained against their base, "
+          "which stays");
     require_reference(data_, "records");
     require_reference(eval_, "evaluation records");
   }
