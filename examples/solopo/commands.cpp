@@ -27,6 +27,11 @@ CLI::Option* add_path(CLI::App& app, const std::string& name, std::filesystem::p
   return option;
 }
 
+void add_adapter(CLI::App& app, std::filesystem::path& adapter) {
+  add_path(app, "--adapter", adapter,
+           "Adapters to merge into the model: a folder of 'train --lora-rank' or PEFT");
+}
+
 void add_reading(CLI::App& app, QaReadOptions& read) {
   app.add_option("--max-bad", read.max_bad, "Bad records to pass over before giving up")
       ->capture_default_str();

@@ -37,6 +37,9 @@ CLI::App* add_command(CLI::App& parent, const std::string& name, const std::stri
 CLI::Option* add_path(CLI::App& app, const std::string& name, std::filesystem::path& value,
                       const std::string& help);
 
+// --adapter, of commands that load a model.
+void add_adapter(CLI::App& app, std::filesystem::path& adapter);
+
 // --max-bad and --on-bad-utf8.
 void add_reading(CLI::App& app, QaReadOptions& read);
 

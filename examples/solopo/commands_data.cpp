@@ -89,6 +89,7 @@ void add_sample(CLI::App& data, Commands& commands) {
       "  solopo data sample --model SmolLM2.gguf --in contexts.jsonl --from short --n 8 --out pairs.jsonl\n"
       "  solopo data sample --model tiny --in contexts.jsonl --from long --gold-chosen --out pairs.jsonl\n");
   add_path(*app, "--model", o.model, "A Hugging Face folder or a GGUF file")->required();
+  add_adapter(*app, o.adapter);
   app->add_option("--template", o.template_name,
                   "Chat template: chatml, llama3, qwen or plain [the model's own]");
   add_path(*app, "--in", o.in, "Contexts, from 'data build'")->required();

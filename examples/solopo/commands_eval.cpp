@@ -23,6 +23,7 @@ void add_eval(CLI::App& program, Commands& commands, const std::string& command_
                               "  solopo eval --model runs/solo --qa test.jsonl --lengths 1024 --depths "
                               "0,0.5,1 --against start.json\n");
   add_path(*app, "--model", o.model, "A Hugging Face folder or a GGUF file")->required();
+  add_adapter(*app, o.adapter);
   app->add_option("--template", o.template_name,
                   "Chat template: chatml, llama3, qwen or plain [the model's own]");
   add_path(*app, "--qa", o.qa, "Questions: JSON Lines or JSON")->required();

@@ -1,4 +1,4 @@
-// solopo generate | inspect | cost | objectives
+// solopo generate | merge | inspect | cost | objectives
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,6 +8,7 @@
 #include "cost_command.hpp"
 #include "generate.hpp"
 #include "inspect.hpp"
+#include "merge.hpp"
 #include "solopo/objectives/registry.hpp"
 #include "text_table.hpp"
 
@@ -23,6 +24,7 @@ void add_generate(CLI::App& program, Commands& commands) {
       "  solopo generate --model SmolLM2.gguf --messages chat.json --temperature 0.8 --samples 4 --seed 1\n"
       "  solopo generate --model models/base --raw --prompt 'Once upon a time' --max-new-tokens 64\n");
   add_path(*app, "--model", o.model, "A Hugging Face folder or a GGUF file")->required();
+  add_adapter(*app, o.adapter);
   app->add_option("--prompt", o.prompt, "The user's turn; -: standard input");
   add_path(*app, "--messages", o.messages, "Instead of --prompt: JSON, a list of {role, content}");
   app->add_option("--system", o.system, "A system turn before the prompt");
@@ -37,6 +39,20 @@ void add_generate(CLI::App& program, Commands& commands) {
   app->add_option("--threads", o.threads, "0: as many as the machine has")->capture_default_str();
   commands.push_back(
       {app, [options](const Console& console) { return run_generate(*options, console); }, true});
+}
+
+void add_merge(CLI::App& program, Commands& commands) {
+  const auto options = std::make_shared<MergeOptions>();
+  CLI::App* app = add_command(program, "merge", "Write a model with adapters merged into its weights",
+                              "  solopo merge --model models/base --adapter runs/lora --out models/merged\n");
+  add_path(*app, "--model", options->model, "A Hugging Face folder or a GGUF file")->required();
+  add_path(*app, "--adapter", options->adapter, "Adapters: a folder of 'train --lora-rank' or PEFT")
+      ->required();
+  add_path(*app, "--out", options->out, "Folder for the merged model; transformers opens it")->required();
+  commands.push_back({app, [options](const Console& console) {
+                        run_merge(*options, console);
+                        return 0;
+                      }});
 }
 
 void add_inspect(CLI::App& program, Commands& commands) {
@@ -121,6 +137,7 @@ void print_objectives(std::ostream& out) {
 
 void add_model_commands(CLI::App& program, Commands& commands) {
   add_generate(program, commands);
+  add_merge(program, commands);
   add_inspect(program, commands);
   add_cost(program, commands);
   CLI::App* app =

@@ -48,6 +48,7 @@ void add_train(CLI::App& program, Commands& commands) {
       "  solopo train --config job.yaml --alpha 3 --dry-run\n"
       "  solopo train --model models/tiny --data pairs.jsonl --objective dpo --beta 0.1 --out runs/short "
       "--resume\n"
+      "  solopo train --model models/tiny --data pairs.jsonl --lora-rank 16 --lr 2e-4 --out runs/lora\n"
       "  solopo train --model models/tiny --data long.jsonl --objective orpo --context long --out "
       "runs/long\n");
   const char* files = "Files";
@@ -97,6 +98,19 @@ void add_train(CLI::App& program, Commands& commands) {
                   "With --long-gradient response: each n-th step is full; 0: none")
       ->capture_default_str()
       ->group(objective);
+
+  const char* adapters =
+      "Adapters (LoRA): the model stays as it is, --out gets a folder of Hugging Face's PEFT";
+  app->add_option("--lora-rank", o.lora_rank, "Of the adapters; 0: none, every weight is trained")
+      ->capture_default_str()
+      ->group(adapters);
+  app->add_option("--lora-alpha", o.lora_alpha, "What they add is scaled by alpha / rank; 0: twice the rank")
+      ->capture_default_str()
+      ->group(adapters);
+  app->add_option("--lora-targets", o.lora_targets,
+                  "all, attention, mlp, or maps: q_proj,k_proj,v_proj,o_proj,gate_proj,up_proj,down_proj")
+      ->capture_default_str()
+      ->group(adapters);
 
   const char* optimiser = "Optimiser";
   app->add_option("--lr", o.lr, "Peak learning rate")->capture_default_str()->group(optimiser);
@@ -187,6 +201,7 @@ void add_score(CLI::App& program, Commands& commands) {
                   "  solopo score --model SmolLM2.gguf --in pairs.jsonl --out scored.jsonl\n"
                   "  solopo score --model models/base --in trl.jsonl --template plain --out scored.jsonl\n");
   add_path(*app, "--model", o.model, "A Hugging Face folder or a GGUF file")->required();
+  add_adapter(*app, o.adapter);
   add_path(*app, "--in", o.in, "Preference records, JSON Lines: ours or TRL's")->required();
   add_path(*app, "--out", o.out, "The same records, with ref_chosen_logps and the like")->required();
   app->add_option("--template", o.chat_template,

@@ -11,6 +11,7 @@
 #include "context_record.hpp"
 #include "manifest.hpp"
 #include "progress.hpp"
+#include "prompt_model.hpp"
 #include "record_slices.hpp"
 #include "solopo/core/random.hpp"
 #include "solopo/io/jsonl.hpp"
@@ -262,7 +263,7 @@ SampleResult run_data_sample(const SampleOptions& options, const AnswerSampler& 
       options.out,
       {{"command", "data sample"},
        {"options", settings},
-       {"model", {{"path", options.model.string()}, {"key", model_key}}},
+       {"model", {{"path", name_of_model(options.model, options.adapter)}, {"key", model_key}}},
        {"contexts",
         {{"file", options.in.string()}, {"sha256", contexts.sha256}, {"records", contexts.records.size()}}},
        {"questions", result.questions},

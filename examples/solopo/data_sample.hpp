@@ -17,11 +17,12 @@ namespace solopo::cli {
 
 struct SampleOptions {
   std::filesystem::path model;
-  std::string template_name;   // empty: the model's own
-  std::filesystem::path in;    // contexts, from `data build`
-  std::filesystem::path out;   // preference records, JSON Lines
-  std::string from = "short";  // the context to sample from: "short" or "long"
-  std::int32_t n = 32;         // answers a question
+  std::filesystem::path adapter;  // merged into the model, empty: none
+  std::string template_name;      // empty: the model's own
+  std::filesystem::path in;       // contexts, from `data build`
+  std::filesystem::path out;      // preference records, JSON Lines
+  std::string from = "short";     // the context to sample from: "short" or "long"
+  std::int32_t n = 32;            // answers a question
   double temperature = 0.85;
   std::int32_t max_new_tokens = 32;
   std::uint64_t seed = 0;

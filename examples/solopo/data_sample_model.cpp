@@ -29,7 +29,7 @@ std::string model_key(const std::filesystem::path& model) {
 
 SampleResult run_data_sample(const SampleOptions& options, std::ostream& log,
                              const std::function<bool()>& stop) {
-  const LanguageModel model = load_model(options.model);
+  const LanguageModel model = load_model(options.model, options.adapter);
   const text::ChatTemplate chat = options.template_name.empty()
                                       ? model.chat
                                       : text::parse_chat_template(options.template_name, model.tokenizer);
@@ -63,7 +63,9 @@ SampleResult run_data_sample(const SampleOptions& options, std::ostream& log,
     }
     return answers;
   };
-  return run_data_sample(options, sampler, model_key(options.model), log, stop);
+  std::string key = model_key(options.model);
+  if (!options.adapter.empty()) key = io::sha256_hex(key + model_key(options.adapter));
+  return run_data_sample(options, sampler, key, log, stop);
 }
 
 }  // namespace solopo::cli

@@ -12,6 +12,7 @@
 #include "eval_summary.hpp"
 #include "manifest.hpp"
 #include "progress.hpp"
+#include "prompt_model.hpp"
 #include "solopo/io/atomic_file.hpp"
 #include "solopo/io/sha256.hpp"
 #include "solopo/kernels/parallel.hpp"
@@ -190,7 +191,7 @@ int run_eval(const EvalOptions& given, const Console& console) {
 
   QaFile qa = load_questions(options.qa, parse_qa_format(options.format), options.read, console.log);
   const double own_share = options.own_share.value_or(default_own_share(parse_qa_format(options.format)));
-  EvalResult result{.model = options.model.string(),
+  EvalResult result{.model = name_of_model(options.model, options.adapter),
                     .command = options.command,
                     .settings = settings_of(options, qa.report, own_share),
                     .machine = machine_info(),
@@ -270,10 +271,10 @@ int run_eval(const EvalOptions& given, const Console& console) {
   std::optional<EvalResult> against;
   if (!options.against.empty()) {
     against = read_eval(options.against);
-    require_comparable(*against, options.against.string(), result, options.model.string());
+    require_comparable(*against, options.against.string(), result, result.model);
   }
 
-  const LanguageModel model = load_model(options.model);
+  const LanguageModel model = load_model(options.model, options.adapter);
   Examiner examiner(model, chat, options);
   std::int64_t all_tokens = 0, tokens_done = 0;
   for (const EvalLength& length : result.lengths) {
@@ -310,9 +311,9 @@ int run_eval(const EvalOptions& given, const Console& console) {
   print_summary(result, console.out);
   if (against) {
     const auto differences =
-        compare(*against, options.against.string(), result, options.model.string(), {.seed = options.seed});
+        compare(*against, options.against.string(), result, result.model, {.seed = options.seed});
     console.out << '\n';
-    print_differences(differences, options.against.string(), options.model.string(), console.out);
+    print_differences(differences, options.against.string(), result.model, console.out);
     json["against"] = {{"file", options.against.string()}, {"model", against->model}, {"differences", {}}};
     for (const PairedLength& d : differences) json["against"]["differences"].push_back(to_json(d));
   }

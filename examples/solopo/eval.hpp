@@ -17,7 +17,8 @@ namespace solopo::cli {
 
 struct EvalOptions {
   std::filesystem::path model{};
-  std::string template_name{};  // empty: the model's own
+  std::filesystem::path adapter{};  // merged into the model, empty: none
+  std::string template_name{};      // empty: the model's own
   std::filesystem::path qa{};
   std::string format = "musique";
   std::filesystem::path distractors{};               // more of them, empty: none

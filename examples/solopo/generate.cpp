@@ -69,7 +69,7 @@ int run_generate(const GenerateCommandOptions& options, const Console& console) 
     messages.push_back({.role = "user", .content = prompt});
   }
 
-  const LanguageModel model = load_model(options.model);
+  const LanguageModel model = load_model(options.model, options.adapter);
   const text::ChatTemplate chat = options.template_name.empty()
                                       ? model.chat
                                       : text::parse_chat_template(options.template_name, model.tokenizer);

@@ -11,6 +11,7 @@ namespace solopo::cli {
 
 struct GenerateCommandOptions {
   std::filesystem::path model{};
+  std::filesystem::path adapter{};   // merged into the model, empty: none
   std::string template_name{};       // empty: the model's own
   std::string prompt{};              // text of the user's turn, or "-": standard input
   std::string system{};              // a system turn before it, empty: the template's default

@@ -13,6 +13,7 @@
 #include "solopo/io/jsonl.hpp"
 #include "solopo/io/safetensors.hpp"
 #include "solopo/model/language_model.hpp"
+#include "solopo/model/lora_files.hpp"
 #include "solopo/train/restore_checkpoint.hpp"
 #include "text_table.hpp"
 #include "usage_error.hpp"
@@ -159,9 +160,17 @@ void inspect_folder(const InspectOptions& options, std::ostream& out) {
     for (const io::SafetensorsFile& file : set.files()) files.push_back(&file);
     inspect_safetensors(files, options, out);
   }
+  if (const fs::path file = folder / adapter_config_name; fs::exists(file)) {
+    known = true;
+    const io::Json json = io::parse_json_file(file, io::FileRole::model);
+    out << "adapters:      " << describe(lora_config_from_json(json, file.string())) << '\n';
+    const io::SafetensorsFile tensors(folder / adapter_weights_name);
+    inspect_safetensors({&tensors}, options, out);
+  }
   if (!known) {
     throw ModelError("missing", {.file = folder.string(), .field = {}},
-                     "the folder holds neither a model (config.json) nor checkpoints");
+                     "the folder holds no model (config.json), no adapters (adapter_config.json) and no "
+                     "checkpoints");
   }
 }
 

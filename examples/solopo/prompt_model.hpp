@@ -24,6 +24,12 @@ struct PromptModel {
 // ...).
 PromptModel load_prompt_model(const std::filesystem::path& model, const std::string& template_name = "");
 
+// How results call a model: its path, and that of adapters merged into it.
+[[nodiscard]] inline std::string name_of_model(const std::filesystem::path& model,
+                                               const std::filesystem::path& adapter) {
+  return model.string() + (adapter.empty() ? "" : " with " + adapter.string());
+}
+
 // Counts tokens as the model sees them.
 struct TokenCounter {
   std::function<std::int64_t(std::string_view)> piece;  // part of a message

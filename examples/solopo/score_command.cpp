@@ -19,6 +19,7 @@ void check(const ScoreCommandOptions& o) {
     }
   };
   need("--model", o.model);
+  if (!o.adapter.empty()) need("--adapter", o.adapter);
   need("--in", o.in);
   if (o.out.empty()) problems.emplace_back("--out: is missing");
   if (!find_too_long(o.too_long)) {
@@ -53,7 +54,7 @@ int run_score(const ScoreCommandOptions& options, const Console& console) {
   console.log << describe_records(options.in.string(), file) << std::flush;
   io::JsonlWriter out(options.out);
 
-  const LanguageModel model = load_model(options.model);
+  const LanguageModel model = load_model(options.model, options.adapter);
   Llama<float> scorer(model.weights);
   for (std::size_t i = 0; i < file.records.size(); ++i) {
     if (console.stop_signal && console.stop_signal->load() != 0) return 128 + console.stop_signal->load();

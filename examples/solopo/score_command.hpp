@@ -12,6 +12,7 @@ namespace solopo::cli {
 
 struct ScoreCommandOptions {
   std::filesystem::path model;      // --model
+  std::filesystem::path adapter;    // --adapter: merged into the model, empty: none
   std::filesystem::path in;         // --in: JSONL of preference records, ours or TRL's
   std::filesystem::path out;        // --out: JSONL
   std::string chat_template;        // --template: chatml, llama3, qwen, plain; empty: the model's own

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <fstream>
+#include <memory>
 
 #include "metrics_log.hpp"
 #include "solopo/io/sha256.hpp"
+#include "solopo/model/lora_files.hpp"
 #include "solopo/train/live_reference.hpp"
 #include "solopo/train/reference_logps.hpp"
 #include "solopo/train/run_lock.hpp"
@@ -79,6 +81,7 @@ std::string tokenizer_digest(const ModelText& text) {
 
 RunIdentity run_identity(const TrainPlan& plan, const std::string& weights) {
   RunIdentity out = {{"model", weights}, {"tokenizer", tokenizer_digest(plan.text)}};
+  if (plan.lora) out.emplace_back("lora", describe(*plan.lora));
   for (const auto& [name, value] : plan.objective) out.emplace_back(name, value.text());
   out.emplace_back("threads", std::to_string(kernels::thread_count()));
   return out;
@@ -175,10 +178,18 @@ int run_train(const TrainCommandOptions& options, const Console& console) {
 
   LanguageModel model = load_model(options.model);
   model.chat = plan.text.chat;
-  Llama<float> policy(model.weights, {.recompute = options.recompute});
+  std::optional<LoraWeights<float>> lora;
+  if (plan.lora) lora = initial_lora<float>(model.config, *plan.lora, options.seed);
+  const LlamaOptions how{.recompute = options.recompute};
+  Llama<float> policy = lora ? Llama<float>(model.weights, *lora, how) : Llama<float>(model.weights, how);
   const std::string weights = weights_digest(parameters_of(model.weights)), build = build_text(options);
-  std::optional<LlamaReference> live;
-  if (reference_is_live(plan)) live.emplace(model.weights);
+  std::unique_ptr<LiveReference> live;
+  if (reference_is_live(plan)) {
+    if (lora)
+      live = std::make_unique<BaseReference>(model.weights);
+    else
+      live = std::make_unique<LlamaReference>(model.weights);
+  }
   const auto reference = reference_of(policy, plan.records, plan, options.out / "reference.safetensors",
                                       weights, build, console, progress);
   if (!reference) return stopped_code(console);
@@ -188,22 +199,26 @@ int run_train(const TrainCommandOptions& options, const Console& console) {
 
   plan.trainer.identity = run_identity(plan, weights);
   plan.trainer.stop = console.stop_signal;
-  plan.trainer.write_model = [&](const fs::path& folder) { save_model(folder, model); };
+  const auto write = [&](const fs::path& folder) {
+    lora ? save_lora(folder, *lora, options.model.string()) : save_model(folder, model);
+  };
+  plan.trainer.write_model = write;
   ConsoleObserver observer(progress, options.out / "metrics.jsonl");
-  Trainer trainer(
-      policy, parameters_of(model.weights), plan.entry->make(plan.entry->name, plan.objective),
-      {.records = plan.records.records, .reference = &*reference, .live = live ? &*live : nullptr},
-      {.records = plan.eval.records, .reference = &*eval_reference, .live = live ? &*live : nullptr},
-      plan.trainer, observer);
+  Trainer trainer(policy, lora ? parameters_of(*lora) : parameters_of(model.weights),
+                  plan.entry->make(plan.entry->name, plan.objective),
+                  {.records = plan.records.records, .reference = &*reference, .live = live.get()},
+                  {.records = plan.eval.records, .reference = &*eval_reference, .live = live.get()},
+                  plan.trainer, observer);
   const TrainResult result = trainer.run();
   if (result.interrupted) {
     progress.say(fmt::format("stopped after step {} of {}; the same command with --resume goes on",
                              result.steps, plan.trainer.length.steps));
     return stopped_code(console);
   }
-  save_model(options.out, model);
-  std::string summary = fmt::format("trained {} steps in {}; model in {}", result.steps,
-                                    format_duration(trainer.state().seconds), options.out.string());
+  write(options.out);
+  std::string summary =
+      fmt::format("trained {} steps in {}; {} in {}", result.steps, format_duration(trainer.state().seconds),
+                  lora ? "adapters" : "model", options.out.string());
   if (result.best_step > 0) {
     summary += fmt::format("; lowest evaluation loss {:.4f} in checkpoint-{}", trainer.state().best_loss,
                            result.best_step);

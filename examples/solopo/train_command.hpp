@@ -34,6 +34,11 @@ struct TrainCommandOptions {
   std::int64_t ref_model_sync_steps = 0;  // --ref-model-sync-steps: the reference follows, 0: never
   double ref_model_mixup_alpha = 0.6;     // --ref-model-mixup-alpha: how far it moves to the policy
 
+  // Adapters.
+  std::int64_t lora_rank = 0;        // --lora-rank: of adapters beside frozen weights, 0: all are trained
+  double lora_alpha = 0;             // --lora-alpha: adapters count alpha / rank, 0: twice the rank
+  std::string lora_targets = "all";  // --lora-targets: all, attention, mlp, or names of maps with commas
+
   // Optimiser.
   double lr = 2e-5;                 // --lr: peak learning rate
   std::string schedule = "cosine";  // --schedule: constant, linear, cosine

@@ -29,8 +29,8 @@ PreferenceRecord shortened(PreferenceRecord record, std::size_t tokens) {
 }
 
 // The memory of training on a batch.
-cost::MemoryBytes memory_of(const PackedSequences& batch, const cost::ModelShape& shape, bool recompute) {
-  cost::MemoryOptions options = llama_memory(recompute);
+cost::MemoryBytes memory_of(const PackedSequences& batch, const cost::ModelShape& shape,
+                            cost::MemoryOptions options) {
   const auto read = static_cast<cost::Count>(batch.read_tokens.size());
   cost::Count begin = 0, longest = 0;
   for (const std::int32_t end : batch.read_ends) {
@@ -47,12 +47,13 @@ struct Ways {
   bool recompute = false, share_prefix = true;
   LongGradient long_gradient = LongGradient::full;
   Passes passes = Passes::one;
+  cost::Lora lora{};
 };
 
 Ways ways_of(const TrainCommandOptions& options, const TrainPlan& plan) {
   const TrainerOptions& t = plan.trainer;
   return {options.recompute, t.share_prefix, t.full_gradient_every > 0 ? LongGradient::full : t.long_gradient,
-          t.passes};
+          t.passes, adapters_of(plan)};
 }
 
 bool has_two_passes(const TrainPlan& plan) {
@@ -61,7 +62,8 @@ bool has_two_passes(const TrainPlan& plan) {
 
 // The options that lead from one to the other.
 std::string difference(const Ways& from, const Ways& to, const TrainPlan& plan) {
-  std::vector<const char*> options;
+  std::vector<std::string> options;
+  if (from.lora.rank != to.lora.rank) options.push_back(fmt::format("--lora-rank {}", to.lora.rank));
   if (from.recompute != to.recompute) options.push_back("--recompute");
   if (from.passes != to.passes) options.push_back("--passes two-pass");
   if (from.share_prefix != to.share_prefix) options.push_back("--share-prefix");
@@ -85,8 +87,9 @@ cost::MemoryBytes peak_memory(const TrainPlan& plan, const Ways& ways, std::size
   for (const PreferenceRecord& record : plan.records.records)
     for (const Collated& batch :
          collate_passes(tokens > 0 ? shortened(record, tokens) : record, layout, Side::policy)) {
-      cost::MemoryBytes memory = memory_of(batch.sequences, shape, ways.recompute);
-      if (reference_is_live(plan)) memory.weights *= 2;  // its own copy; its pass takes less than training's
+      cost::MemoryBytes memory = memory_of(batch.sequences, shape, llama_memory(ways.recompute, ways.lora));
+      // Its own copy, or the base of adapters; its pass takes less than training's.
+      if (reference_is_live(plan) && ways.lora.rank == 0) memory.weights *= 2;
       held = held.grown_to(memory);
       if (memory.total() <= most) continue;
       most = memory.total();
@@ -181,6 +184,7 @@ TrainCost train_cost(const TrainCommandOptions& options, const TrainPlan& plan) 
   const AnyObjective objective = objective_of(plan);
   const CollateOptions layout = layout_of(plan, objective);
   const cost::ModelShape shape = model_shape(plan.text.config);
+  const cost::Lora lora = adapters_of(plan);
   out.records = plan.records.records.size();
   const cost::RecordWork work = work_on(plan.records.records, layout, Side::policy);
   out.policy = work.differentiated;
@@ -199,7 +203,7 @@ TrainCost train_cost(const TrainCommandOptions& options, const TrainPlan& plan) 
   const auto flops_of = [&](const cost::RecordWork& trained) {
     return cost::record_flops(
         shape, {.differentiated = trained.differentiated, .read = trained.read + trained.scored + out.scored},
-        llama_training(options.recompute));
+        llama_training(options.recompute, lora));
   };
   out.flops = flops_of(work);
   if (const std::int64_t every = plan.trainer.full_gradient_every; every > 0) {
@@ -208,8 +212,8 @@ TrainCost train_cost(const TrainCommandOptions& options, const TrainPlan& plan) 
     const double share = 1 / static_cast<double>(every);
     out.flops = (1 - share) * out.flops + share * flops_of(work_on(plan.records.records, full, Side::policy));
   }
-  out.reference_flops = cost::forward_flops(shape, out.reference);
-  out.evaluation_flops = cost::forward_flops(shape, out.evaluation);
+  out.reference_flops = cost::forward_flops(shape, out.reference, lora);
+  out.evaluation_flops = cost::forward_flops(shape, out.evaluation, lora);
   const PreferenceRecord* largest = nullptr;
   out.memory = peak_memory(plan, ways_of(options, plan), 0, &largest, &out.largest_rows);
   if (largest != nullptr) out.largest = largest->id;
@@ -232,7 +236,9 @@ std::optional<AgainstLong> against_long(const TrainCommandOptions& options, cons
     shared += llama_work(lengths, {.sides = cost::Sides::pair_long, .share_prefix = true}).differentiated;
   }
   const auto flops = [&](const cost::Work& work) {
-    return cost::record_flops(shape, {.differentiated = work}, llama_training(options.recompute)).total();
+    return cost::record_flops(shape, {.differentiated = work},
+                              llama_training(options.recompute, adapters_of(plan)))
+        .total();
   };
   return AgainstLong{cost.flops.total() / flops(plain), cost.flops.total() / flops(shared)};
 }
@@ -315,10 +321,20 @@ void require_memory(const TrainCommandOptions& options, const TrainPlan& plan, c
       in_bytes(cost.peak_bytes()), options.memory > 0 ? "--memory allows" : "this machine has",
       in_bytes(limit), in_bytes(m.model_state()), cost.largest_rows, in_bytes(m.step()));
   const cost::Count room = limit - cost.program;
-  if (m.model_state() >= room)
-    throw Error(message + "; no option makes room for this model's weights, a smaller model would fit");
   // From what changes nothing but time, over what changes the gradient, to what changes the data.
   const Ways now = ways_of(options, plan);
+  if (m.model_state() >= room) {
+    for (const bool recompute : {now.recompute, true}) {
+      Ways frozen = now;
+      frozen.recompute = recompute;
+      frozen.lora.rank = now.lora.rank > 0 ? now.lora.rank : 16;
+      const cost::Count needed = cost::sum(peak_memory(plan, frozen).total(), cost.program);
+      if (now.lora.rank == 0 && needed <= limit)
+        throw Error(message + fmt::format("; {}, adapters beside frozen weights, would fit, with {}",
+                                          difference(now, frozen, plan), in_bytes(needed)));
+    }
+    throw Error(message + "; no option makes room for this model's weights, a smaller model would fit");
+  }
   const Passes fewest_rows = has_two_passes(plan) ? Passes::short_side_first : Passes::one;
   std::vector<LongGradient> gradients = {now.long_gradient};
   if (plan.entry->needs_long_prompt) gradients.push_back(LongGradient::response);
@@ -326,14 +342,14 @@ void require_memory(const TrainCommandOptions& options, const TrainPlan& plan, c
     for (const bool recompute : {now.recompute, true})
       for (const Passes passes : {now.passes, fewest_rows})
         for (const bool share : {now.share_prefix, true}) {
-          const Ways ways{recompute, share, gradient, passes};
+          const Ways ways{recompute, share, gradient, passes, now.lora};
           const cost::Count needed = cost::sum(peak_memory(plan, ways).total(), cost.program);
           if (needed > limit) continue;
           throw Error(message +
                       fmt::format("; {} would fit, with {}", difference(now, ways, plan), in_bytes(needed)));
         }
   const Passes passes = options.passes == "auto" ? fewest_rows : now.passes;
-  const std::size_t length = fitting_length(plan, {true, true, now.long_gradient, passes}, room);
+  const std::size_t length = fitting_length(plan, {true, true, now.long_gradient, passes, now.lora}, room);
   if (length == 0) throw Error(message + "; no length of records would fit, a smaller model might");
   throw Error(
       message +

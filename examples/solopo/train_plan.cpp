@@ -49,6 +49,47 @@ void check_paths(const TrainCommandOptions& o, std::vector<std::string>& problem
   }
 }
 
+// The maps that a list such as "q_proj,v_proj" names; an error is added for what is none.
+Projections projections_of(const std::string& list, std::vector<std::string>& problems) {
+  std::vector<NamedProjection> known = {
+      {Projections::all, "all"}, {Projections::attention, "attention"}, {Projections::mlp, "mlp"}};
+  known.insert(known.end(), projection_names.begin(), projection_names.end());
+  Projections out = Projections::none;
+  for (std::size_t begin = 0; begin <= list.size();) {
+    const std::size_t end = std::min(list.find(',', begin), list.size());
+    const std::string name = list.substr(begin, end - begin);
+    const auto found =
+        std::find_if(known.begin(), known.end(), [&](const NamedProjection& p) { return name == p.name; });
+    begin = end + 1;
+    if (found != known.end()) {
+      out = out | found->projection;
+      continue;
+    }
+    std::vector<std::string_view> names;
+    for (const NamedProjection& p : known) names.emplace_back(p.name);
+    problems.push_back(fmt::format("--lora-targets: '{}' is not one of {}{}", printable(name),
+                                   fmt::join(names, ", "), suggestion(name, names)));
+  }
+  return out;
+}
+
+void check_adapters(const TrainCommandOptions& o, std::vector<std::string>& problems) {
+  if (o.lora_rank < 0 || o.lora_rank > max_lora_rank)
+    problems.push_back(
+        fmt::format("--lora-rank: {} must be 0 or more, and at most {}", o.lora_rank, max_lora_rank));
+  if (!(o.lora_alpha >= 0) || !std::isfinite(o.lora_alpha))
+    problems.push_back(fmt::format("--lora-alpha: {} must be above 0, or 0", o.lora_alpha));
+  projections_of(o.lora_targets, problems);
+  if (o.lora_rank == 0 && (o.lora_alpha != 0 || o.lora_targets != "all"))
+    problems.push_back(fmt::format("{}: there are no adapters without --lora-rank",
+                                   o.lora_alpha != 0 ? "--lora-alpha" : "--lora-targets"));
+  if (o.lora_rank > 0 && o.ref_model_sync_steps > 0)
+    problems.emplace_back(
+        "--ref-model-sync-steps: with --lora-rank the reference is the model itself, which stays; leave it "
+        "at "
+        "0, or train all weights");
+}
+
 void check_objective(const TrainCommandOptions& o, std::vector<std::string>& problems) {
   const ObjectiveEntry* entry = nullptr;
   try {
@@ -183,6 +224,7 @@ std::vector<std::string> train_option_problems(const TrainCommandOptions& option
   std::vector<std::string> problems;
   check_paths(options, problems);
   check_objective(options, problems);
+  check_adapters(options, problems);
   check_numbers(options, problems);
   check_names(options, problems);
   return problems;
@@ -202,13 +244,25 @@ std::size_t choose_max_length(std::int64_t wanted, const LlamaConfig& config) {
 }
 
 TrainPlan make_train_plan(const TrainCommandOptions& o) {
-  TrainPlan plan{.text = load_model_text(o.model), .objective = {}, .records = {}, .eval = {}, .trainer = {}};
+  TrainPlan plan{.text = load_model_text(o.model),
+                 .objective = {},
+                 .lora = {},
+                 .records = {},
+                 .eval = {},
+                 .trainer = {}};
   plan.text.chat = choose_template(o.chat_template, plan.text);
   plan.entry = &find_objective(o.objective);
   plan.objective = resolve_options(*plan.entry, o.objective_options);
   plan.context =
       plan.entry->policy_long_reference_short ? TrainContext::longpo : *find_train_context(o.context);
   plan.max_length = choose_max_length(o.max_length, plan.text.config);
+
+  if (o.lora_rank > 0) {
+    std::vector<std::string> problems;
+    plan.lora = LoraConfig{.rank = static_cast<std::int32_t>(o.lora_rank),
+                           .alpha = o.lora_alpha > 0 ? o.lora_alpha : 2 * static_cast<double>(o.lora_rank),
+                           .targets = projections_of(o.lora_targets, problems)};
+  }
 
   const RecordEncoder encoder = record_encoder(plan.text.tokenizer, plan.text.chat);
   const RecordOptions reading{.needs = plan.entry->make(plan.entry->name, plan.objective).needs(),
@@ -276,6 +330,11 @@ std::string describe_options(const TrainCommandOptions& o, const TrainPlan& plan
   if (plan.entry->needs_reference) {
     line("ref_model_sync_steps", o.ref_model_sync_steps);
     line("ref_model_mixup_alpha", o.ref_model_mixup_alpha);
+  }
+  line("lora_rank", o.lora_rank);
+  if (plan.lora) {
+    line("lora_alpha", plan.lora->alpha);
+    line("lora_targets", o.lora_targets);
   }
   line("lr", o.lr);
   line("schedule", o.schedule);

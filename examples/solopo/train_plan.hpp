@@ -2,11 +2,14 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "solopo/model/language_model.hpp"
+#include "solopo/model/lora.hpp"
+#include "solopo/model/model_cost.hpp"
 #include "solopo/objectives/registry.hpp"
 #include "solopo/train/read_records.hpp"
 #include "solopo/train/trainer.hpp"
@@ -20,12 +23,18 @@ struct TrainPlan {
   ObjectiveOptions objective;  // every option set
   TrainContext context = TrainContext::short_prompt;
   std::size_t max_length = 0;
+  std::optional<LoraConfig> lora;  // nothing: every weight is trained
   RecordFile records, eval;
   TrainerOptions trainer;
 };
 
 // Reads tokenizer and records. Throws UsageError, DataError, ModelError.
 TrainPlan make_train_plan(const TrainCommandOptions& options);
+
+// The adapters in the cost model's terms.
+[[nodiscard]] inline cost::Lora adapters_of(const TrainPlan& plan) {
+  return plan.lora ? lora_shape(*plan.lora) : cost::Lora{};
+}
 
 // Whether the reference runs in training: its distributions are compared, or it follows the policy.
 [[nodiscard]] inline bool reference_is_live(const TrainPlan& plan) {

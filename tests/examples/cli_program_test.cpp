@@ -11,7 +11,7 @@ void write(const std::filesystem::path& path, const std::string& text) { solopo:
 
 const char* const commands[] = {"data",    "data build", "data synth", "data sample", "train",
                                 "score",   "eval",       "compare",    "report",      "generate",
-                                "inspect", "cost",       "objectives"};
+                                "inspect", "cost",       "objectives", "merge"};
 
 }  // namespace
 

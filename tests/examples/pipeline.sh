@@ -75,4 +75,28 @@ quiet "$solopo" report --title Toy --eval start=start.json --eval solo=solo.json
   --out report.html --metrics-out metrics.jsonl
 grep -q '</svg>' report.html || fail "the report has no chart"
 if grep -qE '(src|href)="https?:' report.html; then fail "the report loads something from elsewhere"; fi
+
+# Adapters, killed and resumed; used as they are and merged.
+lora=("${train[@]}" --objective solopo:dpo --lora-rank 4 --lora-targets q_proj,v_proj,down_proj)
+quiet "${lora[@]}" --out lora
+quiet "${lora[@]}" --out lora_parts
+rm -r lora_parts/checkpoint-10 lora_parts/adapter_model.safetensors
+quiet "${lora[@]}" --out lora_parts --resume
+cmp lora/adapter_model.safetensors lora_parts/adapter_model.safetensors || fail "the resumed adapters are other ones"
+quiet "$solopo" inspect lora
+grep -q 'adapters: *rank 4, alpha 8 on q_proj v_proj down_proj' log || fail "inspect does not tell the adapters"
+quiet "$solopo" merge --model "$tiny" --adapter lora --out merged
+quiet "$solopo" score --model "$tiny" --adapter lora --in pairs.jsonl --out adapted.jsonl
+quiet "$solopo" score --model merged --in pairs.jsonl --out merged.jsonl
+cmp adapted.jsonl merged.jsonl || fail "the merged model is not the adapted one"
+if cmp -s adapted.jsonl scored.jsonl; then fail "the adapters change nothing"; fi
+quiet "$solopo" generate --model "$tiny" --adapter lora --prompt "$(printf '117amber fox not also\n\n117')" --max-new-tokens 4
+quiet "$solopo" eval --model "$tiny" --adapter lora --qa test.qa.jsonl --format musique "${format[@]}" --lengths 64 --questions 10 \
+  --max-new-tokens 4 --seed 3 --out lora.json
+grep -q 'with lora' lora.json || fail "the evaluation does not name the adapters"
+quiet "$solopo" data sample --model "$tiny" --adapter lora --in contexts.jsonl --n 4 --temperature 0.85 --max-new-tokens 4 \
+  --limit 2 --seed 3 --out more.jsonl
+status=0
+"$solopo" generate --model "$tiny" --adapter merged --prompt 117 >log 2>&1 || status=$?
+[ $status = 4 ] || { cat log >&2; fail "a model was taken for adapters (exit code $status)"; }
 echo "pipeline: passed"

@@ -11,6 +11,7 @@
 #include "solopo/core/random.hpp"
 #include "solopo/io/jsonl.hpp"
 #include "solopo/model/language_model.hpp"
+#include "solopo/model/lora_files.hpp"
 #include "solopo/model/model_cost.hpp"
 #include "tiny_run.hpp"
 #include "train_cost.hpp"
@@ -71,8 +72,8 @@ struct Job {
     options.lr = 1e-3;
   }
   int run() { return run_train(options, {.out = printed, .log = log, .stop_signal = &signal}); }
-  [[nodiscard]] std::string weights() const {
-    return io::read_file(options.out / "model.safetensors", io::FileRole::model, 1u << 30);
+  [[nodiscard]] std::string weights(const char* file = "model.safetensors") const {
+    return io::read_file(options.out / file, io::FileRole::model, 1u << 30);
   }
   [[nodiscard]] std::vector<io::Json> metrics() const {
     std::vector<io::Json> out;
@@ -294,7 +295,9 @@ TEST_CASE("A run that cannot fit into memory is refused before it begins, with w
   CHECK_THAT(refusal(job.options, least), Catch::Contains("--recompute with --long-gradient response would"));
   CHECK_THAT(refusal(job.options, least - 1), Catch::Contains("--max-length"));
   const cost::Count state = train_cost(job.options, plan).memory.model_state();
-  CHECK_THAT(refusal(job.options, state), Catch::Contains("a smaller model"));
+  CHECK_THAT(refusal(job.options, state),
+             Catch::Contains("; --lora-rank 16, adapters beside frozen weights, would"));
+  CHECK_THAT(refusal(job.options, state / 8), Catch::Contains("a smaller model"));
 
   // The length it names does fit, and one token more does not.
   const auto with_length = [&](std::size_t tokens) {
@@ -410,6 +413,106 @@ TEST_CASE(
     CHECK(parts.weights() == whole.weights());
     CHECK(parts.metrics() == expected);
   }
+}
+
+TEST_CASE(
+    "A run of adapters leaves a folder of PEFT that merges on load; stopped and resumed it is the same") {
+  Job whole;
+  whole.options.lora_rank = 4;
+  whole.options.lora_targets = "attention,up_proj";
+  REQUIRE(whole.run() == 0);
+  CHECK_FALSE(fs::exists(whole.options.out / "model.safetensors"));
+  const io::Json config = io::parse_json_file(whole.options.out / adapter_config_name, io::FileRole::model);
+  CHECK(config.at("r") == 4);
+  CHECK(config.at("lora_alpha") == 8);
+  CHECK(config.at("target_modules") == io::Json({"q_proj", "k_proj", "v_proj", "o_proj", "up_proj"}));
+  CHECK(config.at("base_model_name_or_path") == tiny_model.string());
+  const auto expected = whole.metrics();
+  CHECK(expected[0]["solo_ra/gap"] == 0.0);
+  CHECK(expected[0]["rewards/margins"] == 0.0);
+
+  // As if it had been killed after the checkpoint of step 4 of 5.
+  Job parts;
+  parts.options.lora_rank = 4;
+  parts.options.lora_targets = whole.options.lora_targets;
+  REQUIRE(parts.run() == 0);
+  fs::remove_all(parts.options.out / "checkpoint-5");
+  fs::remove(parts.options.out / adapter_weights_name);
+  parts.options.resume = true;
+  CHECK(parts.run() == 0);
+  CHECK(parts.weights(adapter_weights_name) == whole.weights(adapter_weights_name));
+  parts.options.lora_alpha = 4;
+  CHECK_THROWS_WITH(parts.run(),
+                    Catch::Contains("lora: was rank 4, alpha 8 on q_proj k_proj v_proj o_proj up_proj, "
+                                    "is rank 4, alpha 4 on"));
+  parts.options.lora_rank = 0;
+  parts.options.lora_alpha = 0;
+  parts.options.lora_targets = "all";
+  CHECK_THROWS_WITH(parts.run(), Catch::Contains("is not set (can never change)"));
+
+  // The adapted model gives the records other log-probabilities than its base.
+  const auto scored = [&](const fs::path& adapter) {
+    ScoreCommandOptions options;
+    options.model = tiny_model;
+    options.adapter = adapter;
+    options.in = whole.options.data;
+    options.out = whole.folder.path() / "scored.jsonl";
+    run_score(options, {.out = whole.printed, .log = whole.log});
+    io::JsonlReader out(options.out);
+    return out.next()->value.at("ref_chosen_logps").get<double>();
+  };
+  CHECK(scored(whole.options.out) > scored({}));
+  CHECK_THROWS_AS(scored(whole.folder.path()), ModelError);
+  CHECK_THROWS_WITH(load_model(whole.options.out), Catch::Contains("holds adapters and no model"));
+}
+
+TEST_CASE("Adapters are priced: less arithmetic, no gradients of the weights, no copy for a live reference") {
+  Job job;
+  const TrainCost full = train_cost(job.options, make_train_plan(job.options));
+  job.options.lora_rank = 2;
+  job.options.lora_targets = "q_proj,v_proj";
+  const TrainPlan plan = make_train_plan(job.options);
+  const TrainCost cost = train_cost(job.options, plan);
+  const cost::ModelShape shape = model_shape(plan.text.config);
+  const cost::Count adapters =
+      cost::lora_weights(shape, {.rank = 2, .targets = Projections::q | Projections::v});
+  CHECK(cost.memory.weights == 4 * (shape.weights() + adapters));
+  CHECK(cost.memory.gradients == 4 * adapters);
+  CHECK(cost.memory.optimiser == 8 * adapters);
+  CHECK(cost.flops.total() < full.flops.total());
+  job.options.objective = "tdpo1";
+  CHECK(train_cost(job.options, make_train_plan(job.options)).memory.weights == cost.memory.weights);
+  CHECK(job.run() == 0);
+  CHECK(job.metrics()[0]["rewards/margins"] == 0.0);
+  job.options.dry_run = true;
+  CHECK(job.run() == 0);
+  CHECK_THAT(job.printed.str(),
+             Catch::Contains("lora_rank: 2\nlora_alpha: 4\nlora_targets: q_proj,v_proj\n"));
+}
+
+TEST_CASE("Adapters that cannot be are refused by flag before anything is read") {
+  Job job;
+  const auto problem = [&](std::int64_t rank, double alpha, const char* targets, std::int64_t sync = 0) {
+    job.options.lora_rank = rank;
+    job.options.lora_alpha = alpha;
+    job.options.lora_targets = targets;
+    job.options.ref_model_sync_steps = sync;
+    const auto found = train_option_problems(job.options);
+    return found.empty() ? std::string() : found.front();
+  };
+  CHECK(problem(8, 0, "q_proj,mlp") == "");
+  CHECK(problem(0, 0, "all") == "");
+  CHECK(problem(-1, 0, "all") == "--lora-rank: -1 must be 0 or more, and at most 65536");
+  CHECK(problem(8, -2, "all") == "--lora-alpha: -2 must be above 0, or 0");
+  CHECK_THAT(problem(8, 0, "q_prj"),
+             Catch::StartsWith("--lora-targets: 'q_prj' is not one of all, attention, mlp, "
+                               "q_proj,") &&
+                 Catch::Contains("did you mean 'q_proj'?"));
+  CHECK_THAT(problem(8, 0, "q_proj,"), Catch::StartsWith("--lora-targets: '' is not one of"));
+  CHECK(problem(0, 16, "all") == "--lora-alpha: there are no adapters without --lora-rank");
+  CHECK(problem(0, 0, "mlp") == "--lora-targets: there are no adapters without --lora-rank");
+  CHECK_THAT(problem(8, 0, "all", 4),
+             Catch::StartsWith("--ref-model-sync-steps: with --lora-rank the reference is"));
 }
 
 TEST_CASE(

@@ -34,6 +34,11 @@ struct ModelText {
 // The whole model. Throws ModelError naming file, position and reason; nothing half-loaded is ever returned.
 [[nodiscard]] LanguageModel load_model(const std::filesystem::path& path);
 
+// The model with the adapters in a folder of PEFT's format (lora_files.hpp) merged into its weights; an empty
+// `adapter` is none. Throws ModelError, also for another model's adapters.
+[[nodiscard]] LanguageModel load_model(const std::filesystem::path& path,
+                                       const std::filesystem::path& adapter);
+
 // Writes config.json, generation_config.json, model.safetensors and the tokenizer's files into `folder`, each
 // file atomically; the folder is made when it is not there. Throws IoError.
 void save_model(const std::filesystem::path& folder, const LanguageModel& model);

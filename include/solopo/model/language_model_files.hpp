@@ -14,6 +14,7 @@
 #include "solopo/model/gguf_weights.hpp"
 #include "solopo/model/language_model.hpp"
 #include "solopo/model/llama_weights.hpp"
+#include "solopo/model/lora_files.hpp"
 #include "solopo/model/safetensors_weights.hpp"
 #include "solopo/text/chat_template.hpp"
 #include "solopo/text/tokenizer.hpp"
@@ -44,6 +45,10 @@ inline bool is_folder(const std::filesystem::path& path) {
 
 inline ModelText read_folder_text(const std::filesystem::path& folder) {
   const auto file = folder / "config.json";
+  if (!std::filesystem::exists(file) && std::filesystem::exists(folder / adapter_config_name))
+    throw ModelError("adapter", {.file = folder.string(), .field = {}},
+                     "holds adapters and no model; give it as the adapter (--adapter) of the model they were "
+                     "trained on");
   LlamaConfig config = llama_config_from_json(io::parse_json_file(file, io::FileRole::model), file.string());
   return finish(std::move(config), text::Tokenizer::from_folder(folder));
 }
@@ -69,6 +74,13 @@ SOLOPO_LANGUAGE_MODEL_INLINE LanguageModel load_model(const std::filesystem::pat
   ModelText text = language_model_detail::read_gguf_text(file);
   LlamaWeights<float> weights = read_gguf_weights(file, text.config);
   return {std::move(text.config), std::move(weights), std::move(text.tokenizer), std::move(text.chat)};
+}
+
+SOLOPO_LANGUAGE_MODEL_INLINE LanguageModel load_model(const std::filesystem::path& path,
+                                                      const std::filesystem::path& adapter) {
+  LanguageModel model = load_model(path);
+  if (!adapter.empty()) merge(model.weights, load_lora(adapter, model.config));
+  return model;
 }
 
 SOLOPO_LANGUAGE_MODEL_INLINE void save_model(const std::filesystem::path& folder,
