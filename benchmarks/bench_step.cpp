@@ -2,31 +2,39 @@
 // line a repetition, {"tokens", "seconds", "tokens_per_second", "forward_seconds", "peak_rss", ...},
 // the same as benchmarks/peers/torch_step.py does for PyTorch.
 //   bench_step [--tokens 1024] [--response 32] [--repetitions 3] [--threads N] [--recompute] [--stdin]
-//   [--floor]
+//   [--floor] [--lora-rank 0]
+// --lora-rank: adapters on every map instead of all weights.
 // --stdin: one repetition for each line read, so that a driver can take turns with another program.
 // --floor: after each step the bare products of one layer over as many rows, forward and backward, for the
 // rate that the step's floor is made of: floor_flops (layers 6 P_l T, attention 14 d_q S, head 6 V d M,
-// nothing twice but attention's scores) at that rate.
+// nothing twice but attention's scores, of the last layer what is read) at that rate.
 #include <iostream>
+#include <optional>
 
 #include "measure.hpp"
 #include "random_model.hpp"
 #include "solopo/cost/model_shapes.hpp"
+#include "solopo/model/lora.hpp"
 #include "solopo/model/model_cost.hpp"
 #include "step_products.hpp"
 
 int main(int argc, char** argv) {
   using namespace solopo;
-  long tokens = 1024, response = 32, layers = 0;
+  long tokens = 1024, response = 32, layers = 0, lora_rank = 0;
   bool recompute = false, from_stdin = false, with_floor = false;
   bench::Options options("bench_step");
   options.repetitions = 3;
   options.number("--tokens", tokens).number("--response", response);
   options.number("--layers", layers);  // fewer, for a quick try
+  options.number("--lora-rank", lora_rank);
   options.flag("--recompute", recompute).flag("--stdin", from_stdin).flag("--floor", with_floor);
   options.parse(argc, argv);
   if (response >= tokens) {
     std::fputs("bench_step: --response must be below --tokens\n", stderr);
+    return 2;
+  }
+  if (with_floor && lora_rank > 0) {
+    std::fputs("bench_step: --floor is that of training all weights, not adapters\n", stderr);
     return 2;
   }
 
@@ -37,12 +45,23 @@ int main(int argc, char** argv) {
   // The last response token has no row: one more response token makes `tokens` rows, as a peer computes them.
   batch.append(random_model.ids(tokens - response), random_model.ids(response + 1));
   const std::vector<float> coefficient = {1.0f};
-  Llama<float> model(random_model.weights, {.recompute = recompute});
+  std::optional<LoraWeights<float>> lora;
+  cost::Lora adapters;
+  if (lora_rank > 0) {
+    lora =
+        initial_lora<float>(random_model.weights.config, {.rank = static_cast<std::int32_t>(lora_rank)}, 1);
+    adapters = lora_shape(lora->config);
+    random_model.gradients.assign(lora->layout.size(), 0.0f);
+    random_model.gradients.shrink_to_fit();
+  }
+  const LlamaOptions how{.recompute = recompute};
+  Llama<float> model =
+      lora ? Llama<float>(random_model.weights, *lora, how) : Llama<float>(random_model.weights, how);
   model.forward(batch);  // the first run pays for touching memory
   model.backward(coefficient, random_model.gradients);
-  const cost::Work work = work_of(batch);
+  const cost::Work work = work_of(batch, scored_rows(batch));
   const cost::MemoryBytes memory =
-      cost::training_memory(shape, work.tokens, work.head_rows, llama_memory(recompute));
+      cost::training_memory(shape, work.tokens, work.head_rows, llama_memory(recompute, adapters));
   const std::vector<bench::ProductShape> products = bench::layer_products(shape, tokens);
   const std::int64_t peak = bench::peak_rss();  // of the step alone, before the arrays of the bare products
   bench::ProductArrays arrays(with_floor ? products : std::vector<bench::ProductShape>{});
@@ -64,6 +83,7 @@ int main(int argc, char** argv) {
                        {"tokens", tokens},
                        {"response", response},
                        {"recompute", recompute},
+                       {"lora_rank", lora_rank},
                        {"seconds", end - start},
                        {"forward_seconds", middle - start},
                        {"tokens_per_second", static_cast<double>(tokens) / (end - start)},

@@ -40,9 +40,11 @@ class TableTest(unittest.TestCase):
 
     def test_floor_of_a_step(self):
         line = {"bench": "step", "recompute": False, "clock": "wall", "threads": 2, "tokens": 1024, "seconds": 10,
-                "tokens_per_second": 102.4, "peak_rss": 11, "model_bytes": 10, "floor_flops": 80, "product_flops": 20,
+                "lora_rank": 0, "tokens_per_second": 102.4, "peak_rss": 11, "model_bytes": 10, "floor_flops": 80, "product_flops": 20,
                 "product_seconds": 2}
-        figures = table.Figures([line])
+        figures = table.Figures([line, {**line, "lora_rank": 16, "tokens_per_second": 200}])
+        self.assertEqual(figures.values["tokens_per_second"], {"1024": 102.4})
+        self.assertEqual(figures.values["tokens_per_second_lora"], {"1024": 200})
         self.assertEqual(figures.values["step_fraction_of_floor"], {"1024": .8})
         self.assertEqual(figures.values["peak_memory_over_model"], {"1024": 1.1})
         self.assertIsNone(figures.values["step_fraction_of_floor_bf16"])
