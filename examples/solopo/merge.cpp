@@ -17,8 +17,8 @@ void run_merge(const MergeOptions& options, const Console& console) {
       throw UsageError(
           fmt::format("--out: {} is what is merged; choose another folder", options.out.string()));
   save_model(options.out, load_model(options.model, options.adapter));
-  console.log << fmt::format("merged {} into {}; model in {}\n", options.adapter.string(),
-                             options.model.string(), options.out.string());
+  console.log << fmt::format("{} and {} merged; model in {}\n", options.model.string(),
+                             options.adapter.string(), options.out.string());
 }
 
 }  // namespace solopo::cli
