@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 
+#include "sanitized.hpp"
 #include "solopo/core/error.hpp"
 
 namespace solopo::test {
@@ -72,13 +73,6 @@ class CpuTimer {
   [[nodiscard]] double seconds() const { return (now() - start_) / slowdown; }
 
  private:
-#if defined(__has_feature)  // clang's
-#define SOLOPO_TEST_SANITIZED __has_feature(address_sanitizer)
-#elif defined(__SANITIZE_ADDRESS__)
-#define SOLOPO_TEST_SANITIZED 1
-#else
-#define SOLOPO_TEST_SANITIZED 0
-#endif
 #if SOLOPO_TEST_SANITIZED || !defined(__OPTIMIZE__)
   static constexpr double slowdown = 20;
 #else

@@ -1,6 +1,7 @@
 #include "solopo/train/collate.hpp"
 
 #include "catch.hpp"
+#include "solopo/model/computed_rows.hpp"
 #include "solopo/objectives/registry.hpp"
 
 using namespace solopo;
@@ -108,6 +109,10 @@ TEST_CASE(
   CHECK(scored == 6);  // all of the sequence's 7 tokens but the first
   CHECK(parts(collate(record(), options, Side::reference)) ==
         std::array<std::int32_t, role_count>{0, 1, -1, -1, -1});
+  // Under the same prompt both sides compute the same rows, and so the same bits.
+  const CollateOptions same = collate_options(objective, TrainContext::long_prompt);
+  CHECK(scored_rows(collate(record(), same, Side::policy).sequences).runs ==
+        scored_rows(collate(record(), same, Side::reference).sequences).runs);
   PreferenceRecord one = record();
   one.prompt_long = {4};  // nothing of the prompt is predicted
   CHECK(collate(one, options, Side::policy).sequences.responses == 2);

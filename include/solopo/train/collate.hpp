@@ -124,12 +124,17 @@ struct Collated {
       pair_reads_long(options.context, side) ? record.prompt_long : record.prompt;
   append(prompt, short_roles);
   append(record.prompt_long, long_roles);
-  if (reads_sequence && side == Side::policy && has(only, Needs::chosen)) {
+  if (reads_sequence && has(only, Needs::chosen)) {
     constexpr unsigned third = role_count - 1;
     static_assert(response_roles[third].response == Needs::third);
-    out.parts.push_back({third, static_cast<std::size_t>(chosen), record.chosen.size(), false});
-    if (const std::int32_t scored = out.sequences.score_prompt(chosen); scored >= 0)
-      out.parts.push_back({third, static_cast<std::size_t>(scored), prompt.size() - 1, false});
+    // The reference scores the prompt too, though nothing reads it: its last layer then computes the policy's
+    // rows, in the same products with the same bits.
+    const std::int32_t scored = out.sequences.score_prompt(chosen);
+    if (side == Side::policy) {
+      out.parts.push_back({third, static_cast<std::size_t>(chosen), record.chosen.size(), false});
+      if (scored >= 0)
+        out.parts.push_back({third, static_cast<std::size_t>(scored), prompt.size() - 1, false});
+    }
   }
   return out;
 }
