@@ -1,5 +1,5 @@
 // The longest context that can be trained in fixed memory, for Long-PO as it is usually held (every logit of
-// both sequences in float32, every activation kept) and as solopo holds it (64 rows of logits at a time, each
+// both sequences in float32, every activation kept) and as solopo holds it (a tile of logits at a time, each
 // layer's input only), without and with a shared prompt. By the cost model for SmolLM2-135M's shape; and on a
 // small shape also found by running: a process is given that much address space beyond what it has once it is
 // ready, and steps that do not fit fail.
@@ -43,9 +43,7 @@ Count step_bytes(const cost::ModelShape& shape, Way way, Count context, Count re
   const Count prompt = context - response, own = response - 1;
   const Count rows = way == Way::shared ? prompt + 2 * own : 2 * (prompt + own);
   if (way != Way::naive) return cost::training_memory(shape, rows, 2 * response, llama_memory(true)).step();
-  cost::MemoryOptions options = llama_memory(false);
-  options.head_tile_rows = rows;
-  return cost::training_memory(shape, rows, rows, options).step();
+  return cost::training_memory(shape, rows, rows, with_all_logits(llama_memory(false), shape, rows)).step();
 }
 
 // The largest context in [low, high) that fits, to within `precision`; 0 when not even `low` does.

@@ -7,9 +7,11 @@
 // every step. V, V+PS, S, S+PS, S+PS+RO: as bench_schemes; the reference's log-probabilities were computed
 // before. --stdin: one step of the scheme that each line read names, for a driver that takes turns with
 // another program; the first of each scheme pays for touching memory.
+#include <algorithm>
 #include <iostream>
-#include <memory>
+#include <iterator>
 #include <sstream>
+#include <string_view>
 
 #include "measure.hpp"
 #include "random_model.hpp"
@@ -23,32 +25,22 @@ struct Record {
   bench::Ids short_prompt, long_prompt, chosen, rejected;
 };
 
-PackedSequences batch_of(const std::string& scheme, const Record& r) {
-  const std::span<const std::int32_t> pair[] = {r.chosen, r.rejected};
-  PackedSequences batch;
-  if (scheme == "naive" || scheme == "V") {
-    batch.append(r.long_prompt, r.chosen);
-    batch.append(r.long_prompt, r.rejected);
-    if (scheme == "naive") {
-      batch.score_prompt(0);
-      batch.score_prompt(1);
-    }
-  } else if (scheme == "V+PS") {
-    batch.append_shared(r.long_prompt, pair);
-  } else if (scheme == "S") {
-    batch.append(r.short_prompt, r.chosen);
-    batch.append(r.short_prompt, r.rejected);
-    batch.append(r.long_prompt, r.chosen);
-  } else if (scheme == "S+PS" || scheme == "S+PS+RO") {
-    batch.append_shared(r.short_prompt, pair);
-    if (scheme == "S+PS")
-      batch.append(r.long_prompt, r.chosen);
-    else
-      batch.append_read(r.long_prompt, {pair, 1});
-  } else {
-    std::fprintf(stderr, "bench_record: no scheme '%s'\n", scheme.c_str());
+// "naive" is V with every row scored.
+const cost::NamedScheme& scheme_of(const std::string& name) {
+  return cost::find_scheme(name == "naive" ? "V" : name);
+}
+
+PackedSequences batch_of(const std::string& name, const Record& r) {
+  const std::string_view known[] = {"naive", "V", "V+PS", "S", "S+PS", "S+PS+RO"};  // one batch each
+  if (std::find(std::begin(known), std::end(known), name) == std::end(known)) {
+    std::fprintf(stderr, "bench_record: no scheme '%s'\n", name.c_str());
     std::exit(2);
   }
+  PackedSequences batch =
+      bench::scheme_batches(scheme_of(name).scheme, r.short_prompt, r.long_prompt, r.chosen, r.rejected)
+          .front();
+  if (name == "naive")
+    for (const std::int32_t response : {0, 1}) batch.score_prompt(response);
   return batch;
 }
 
@@ -88,8 +80,7 @@ int main(int argc, char** argv) {
   };
   const auto needed = [&](const std::string& scheme) {
     const cost::RecordWork work =
-        cost::record_work({short_prompt, prompt, response, response},
-                          cost::find_scheme(scheme == "naive" ? "V" : scheme).scheme);
+        cost::record_work({short_prompt, prompt, response, response}, scheme_of(scheme).scheme);
     return work.differentiated.tokens + work.read.tokens;
   };
   const auto print = [&](const std::string& scheme, const std::vector<double>& rounds, cost::Count tokens) {

@@ -77,13 +77,10 @@ int run_cost(const CostCommandOptions& options, const Console& console) {
     const cost::RecordWork work = work_of_scheme(named.scheme);
     const cost::Flops flops = flops_of(named);
     const double all = flops.total();
-    cost::MemoryOptions tile = memory;    // logits of all rows are usually one array
-    if (named.scheme.head_on_all_rows) {  // and all logits at once
-      tile.head_tile_rows = work.differentiated.head_rows;
-      tile.head_tile_columns = shape.vocabulary;
-    }
+    const cost::Count scored = work.differentiated.head_rows;
     const cost::MemoryBytes held = cost::activation_memory(
-        shape, work.peak_tokens, work.differentiated.head_rows, tile, work.read_tokens);
+        shape, work.peak_tokens, scored,
+        named.scheme.head_on_all_rows ? with_all_logits(memory, shape, scored) : memory, work.read_tokens);
     table.add({named.name, std::to_string(work.differentiated.tokens), std::to_string(work.read.tokens),
                fmt::format("{:.2f}", static_cast<double>(work.differentiated.pairs + work.read.pairs) / 1e6),
                std::to_string(work.differentiated.head_rows), fmt::format("{:.3f}", all / 1e12),

@@ -37,6 +37,14 @@ struct MemoryOptions {
   Lora lora{};                    // rank 0: every weight has a gradient and optimiser state
 };
 
+// The same with the logits of `rows` rows as one array, as systems hold them that have no tiles.
+[[nodiscard]] constexpr MemoryOptions with_all_logits(MemoryOptions options, const ModelShape& shape,
+                                                      Count rows) noexcept {
+  options.head_tile_rows = rows;
+  options.head_tile_columns = shape.vocabulary;
+  return options;
+}
+
 struct MemoryBytes {
   Count weights = 0;      // and their float32 masters
   Count gradients = 0;    // of the trained weights

@@ -52,15 +52,6 @@ SOLOPO_HD T collision_logp_row(const Team& team, const T* z, T log_sum_exp, int 
   return std::log(team.template sum<T>(n, [&](int i) { return fast_exp(T(2) * (z[i] - log_sum_exp)); }));
 }
 
-// KL(softmax(q) || softmax(z)) of two rows (n) with their log-sum-exps; exactly 0 for equal rows.
-template <class Team, class T>
-SOLOPO_HD T divergence_row(const Team& team, const T* q, T q_log_sum_exp, const T* z, T log_sum_exp, int n) {
-  return team.template sum<T>(n, [&](int i) {
-    const T log_q = q[i] - q_log_sum_exp;
-    return fast_exp(log_q) * (log_q - (z[i] - log_sum_exp));
-  });
-}
-
 // dz (n) = coefficient * (onehot(target) - softmax(z)), the gradient of coefficient * log softmax(z)[target].
 // dz may be z on a CPU. z may be a part of a row: a target outside [0, n) is in another part.
 template <class Team, class T, class D>
@@ -92,7 +83,7 @@ SOLOPO_HD void collision_gradient_row(const Team& team, const T* z, T log_sum_ex
   });
 }
 
-// The same as log_softmax_gradient_row plus by_divergence times the gradient of divergence_row by z.
+// The same as log_softmax_gradient_row plus by_divergence times the gradient of KL(softmax(q) || softmax(z)).
 template <class Team, class T, class D>
 SOLOPO_HD void divergence_gradient_row(const Team& team, const T* q, T q_log_sum_exp, const T* z,
                                        T log_sum_exp, int n, int target, T coefficient, T by_divergence,
