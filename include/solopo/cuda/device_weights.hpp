@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "solopo/core/bfloat16.hpp"
@@ -21,34 +22,35 @@ inline constexpr int flat_threads = 256;
   return static_cast<int>(std::min<std::size_t>((size + flat_threads - 1) / flat_threads, 1024));
 }
 
-// T: float or BFloat16, what activations and products are stored in.
+// Named tensors on a device, in one flat buffer laid out as on the host. T: float or BFloat16, what
+// activations and products are stored in.
 template <class T, class Queue>
-class DeviceWeights {
+class DeviceTensors {
  public:
-  DeviceWeights(Queue& queue, const LlamaWeights<float>& from)
-      : config_(from.config), layout_(from.layout), master_(from.layout.size()) {
-    if constexpr (!std::same_as<T, float>) values_ = typename Queue::template Array<T>(layout_.size());
-    upload(queue, {from.data.data(), from.data.size()});
+  // The slots' layout has from.size() elements.
+  DeviceTensors(Queue& queue, std::span<const TensorSlot> slots, std::span<const float> from)
+      : slots_(slots.begin(), slots.end()), master_(from.size()) {
+    if constexpr (!std::same_as<T, float>) values_ = typename Queue::template Array<T>(from.size());
+    upload(queue, from);
   }
 
-  // Takes other weights of the same layout. Throws ArgumentError when the size is another.
+  // Takes other numbers. Throws ArgumentError when the size is another.
   void upload(Queue& queue, std::span<const float> from) {
-    if (from.size() != layout_.size()) throw ArgumentError("weights", "have another size than the model");
+    check_size(from.size());
     queue.upload(master_.data(), from.data(), from.size());
     if constexpr (!std::same_as<T, float>)
-      queue.launch(flat_blocks(layout_.size()), 1, flat_threads, 0,
-                   Round{master_.data(), values_.data(), layout_.size()});
+      queue.launch(flat_blocks(size()), 1, flat_threads, 0, Round{master_.data(), values_.data(), size()});
   }
-  // Copies the float32 weights to the host.
+  // Copies the float32 numbers to the host.
   void download(Queue& queue, std::span<float> to) const {
-    if (to.size() != layout_.size()) throw ArgumentError("weights", "have another size than the model");
+    check_size(to.size());
     queue.download(to.data(), master_.data(), to.size());
   }
 
-  [[nodiscard]] const LlamaConfig& config() const noexcept { return config_; }
-  [[nodiscard]] const LlamaLayout& layout() const noexcept { return layout_; }
+  [[nodiscard]] std::span<const TensorSlot> slots() const noexcept { return slots_; }
+  [[nodiscard]] std::size_t size() const noexcept { return master_.size(); }
   [[nodiscard]] float* master() const noexcept { return master_.data(); }
-  // What products read; the float32 weights themselves for T = float.
+  // What products read; the float32 numbers themselves for T = float.
   [[nodiscard]] T* values() const noexcept {
     if constexpr (std::same_as<T, float>) {
       return master_.data();
@@ -58,10 +60,32 @@ class DeviceWeights {
   }
 
  private:
-  LlamaConfig config_;
-  LlamaLayout layout_;
+  void check_size(std::size_t size) const {
+    if (size != master_.size())
+      throw ArgumentError("values", "are " + std::to_string(size) + ", the tensors on the device have " +
+                                        std::to_string(master_.size()));
+  }
+
+  std::vector<TensorSlot> slots_;
   typename Queue::template Array<float> master_;
   typename Queue::template Array<T> values_;
+};
+
+// A model's weights.
+template <class T, class Queue>
+class DeviceWeights : public DeviceTensors<T, Queue> {
+ public:
+  DeviceWeights(Queue& queue, const LlamaWeights<float>& from)
+      : DeviceTensors<T, Queue>(queue, from.layout.slots(), {from.data.data(), from.data.size()}),
+        config_(from.config),
+        layout_(from.layout) {}
+
+  [[nodiscard]] const LlamaConfig& config() const noexcept { return config_; }
+  [[nodiscard]] const LlamaLayout& layout() const noexcept { return layout_; }
+
+ private:
+  LlamaConfig config_;
+  LlamaLayout layout_;
 };
 
 // AdamW and the gradients it takes, on a device.
@@ -69,18 +93,18 @@ template <class T, class Queue>
 class DeviceAdamW {
  public:
   // Throws ArgumentError when a setting is out of range.
-  DeviceAdamW(Queue& queue, DeviceWeights<T, Queue>& weights, AdamWOptions options = {})
+  DeviceAdamW(Queue& queue, DeviceTensors<T, Queue>& weights, AdamWOptions options = {})
       : queue_(queue),
         weights_(weights),
         options_(options),
-        gradients_(weights.layout().size()),
-        first_(weights.layout().size()),
-        second_(weights.layout().size()),
-        decays_((weights.layout().size() + AdamWStep::group - 1) / AdamWStep::group),
-        parts_(static_cast<std::size_t>(flat_blocks(weights.layout().size()))) {
+        gradients_(weights.size()),
+        first_(weights.size()),
+        second_(weights.size()),
+        decays_((weights.size() + AdamWStep::group - 1) / AdamWStep::group),
+        parts_(static_cast<std::size_t>(flat_blocks(weights.size()))) {
     check_adamw(options);
     std::vector<std::uint8_t> decays(decays_.size(), 0);
-    for (const TensorSlot& slot : weights.layout().slots())
+    for (const TensorSlot& slot : weights.slots())
       if (options.decay_vectors || slot.shape.size() > 1)
         std::fill(decays.begin() + static_cast<std::ptrdiff_t>(slot.offset / AdamWStep::group),
                   decays.begin() + static_cast<std::ptrdiff_t>(
@@ -119,7 +143,7 @@ class DeviceAdamW {
 
  private:
   Queue& queue_;
-  DeviceWeights<T, Queue>& weights_;
+  DeviceTensors<T, Queue>& weights_;
   AdamWOptions options_;
   typename Queue::template Array<float> gradients_, first_, second_;
   typename Queue::template Array<std::uint8_t> decays_;
