@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,6 +15,7 @@
 #include "solopo/core/random.hpp"
 #include "solopo/model/llama.hpp"
 #include "solopo/objectives/registry.hpp"
+#include "solopo/train/device_learner.hpp"
 #include "solopo/train/trainer.hpp"
 #include "tiny_llama.hpp"
 
@@ -97,6 +99,10 @@ struct TinyRun {
   std::optional<LoraConfig> lora{};  // adapters are trained, the weights are frozen
   bool live =
       false;  // the reference is a model that runs in training; where distributions are compared always
+  // Set: model and optimiser are a session's.
+  std::function<std::unique_ptr<cuda::DeviceSession>(const LlamaWeights<float>&, const LoraWeights<float>*,
+                                                     const cuda::SessionOptions&)>
+      open{};
 };
 
 // What was trained, after the run, the model's weights, and what the trainer returned.
@@ -109,15 +115,10 @@ inline TinyOutcome train_tiny(const TinyRun& run, Recorder& recorder) {
   LlamaWeights<float> weights = tiny_weights(run.weights_seed);
   std::optional<LoraWeights<float>> lora;
   if (run.lora) lora = initial_lora<float>(weights.config, *run.lora, run.weights_seed);
-  Llama<float> model = lora ? Llama<float>(weights, *lora) : Llama<float>(weights);
   const Parameters trained = lora ? parameters_of(*lora) : parameters_of(weights);
   const AnyObjective objective = make_objective(run.objective);
   const std::vector<PreferenceRecord> records = tiny_records(run.records);
   const std::vector<PreferenceRecord> held_out = tiny_records(run.eval_records, 77);
-  const CollateOptions layout = collate_options(objective, run.options.context, run.options.share_prefix,
-                                                run.options.long_gradient, run.options.passes);
-  const auto reference = compute_reference(model, records, layout);
-  const auto eval_reference = compute_reference(model, held_out, layout);
   TrainerOptions options = run.options;
   options.batch_size = run.batch_size;
   options.length = run_length(run.records, run.batch_size, run.epochs, run.max_steps);
@@ -125,18 +126,36 @@ inline TinyOutcome train_tiny(const TinyRun& run, Recorder& recorder) {
   options.schedule.peak = 1e-2;
   options.schedule.warmup_steps = 1;
   options.stop = &recorder.stop;
-  std::unique_ptr<LiveReference> live;
-  if (run.live || objective.statistic() == Statistic::sequential_kl) {
-    if (lora)
-      live = std::make_unique<BaseReference>(weights);
-    else
-      live = std::make_unique<LlamaReference>(weights);
-  }
-  LiveReference* const asked = live.get();
-  Trainer trainer(model, trained, objective, {.records = records, .reference = &*reference, .live = asked},
-                  {.records = held_out, .reference = &*eval_reference, .live = asked}, options, recorder);
+  const bool asks_live = run.live || objective.statistic() == Statistic::sequential_kl;
+
+  const auto train = [&](auto& model, auto& trains, std::unique_ptr<LiveReference> live) {
+    const CollateOptions layout = collate_options(objective, run.options.context, run.options.share_prefix,
+                                                  run.options.long_gradient, run.options.passes);
+    const auto reference = compute_reference(model, records, layout);
+    const auto eval_reference = compute_reference(model, held_out, layout);
+    LiveReference* const asked = live.get();
+    Trainer trainer(model, trains, objective, {.records = records, .reference = &*reference, .live = asked},
+                    {.records = held_out, .reference = &*eval_reference, .live = asked}, options, recorder);
+    return trainer.run();
+  };
   TinyOutcome out;
-  out.result = trainer.run();
+  if (run.open) {
+    const auto session = run.open(weights, lora ? &*lora : nullptr, {.adamw = options.adamw});
+    DevicePolicy model(*session);
+    DeviceLearner learner(*session, trained, options.adamw);
+    LlamaWeights<float> reference_weights = weights;
+    const auto reference = asks_live ? run.open(reference_weights, nullptr, {.trains = false}) : nullptr;
+    std::unique_ptr<LiveReference> live;
+    if (reference) live = std::make_unique<DeviceReference>(*reference, reference_weights);
+    out.result = train(model, learner, std::move(live));
+    learner.fetch();
+  } else {
+    Llama<float> model = lora ? Llama<float>(weights, *lora) : Llama<float>(weights);
+    std::unique_ptr<LiveReference> live;
+    if (asks_live && lora) live = std::make_unique<BaseReference>(weights);
+    if (asks_live && !lora) live = std::make_unique<LlamaReference>(weights);
+    out.result = train(model, trained, std::move(live));
+  }
   out.weights.assign(trained.values.begin(), trained.values.end());
   out.base.assign(weights.data.begin(), weights.data.end());
   return out;

@@ -139,9 +139,36 @@ class DeviceAdamW {
                             weights_.master(), first_.data(), second_.data(), values, gradients_.size()});
   }
 
+  // Updates made.
   [[nodiscard]] std::int64_t steps() const noexcept { return steps_; }
 
+  // Copies on the host, for checkpoints: gradients, and the running means of gradients and of their squares.
+  // Throw ArgumentError for another size.
+  void get_gradients(std::span<float> to) const { get(gradients_, to); }
+  void get_moments(std::span<float> first, std::span<float> second) const {
+    get(first_, first);
+    get(second_, second);
+  }
+  // Goes on from such means after `steps` updates.
+  void set_moments(std::span<const float> first, std::span<const float> second, std::int64_t steps) {
+    check_size(first.size());
+    check_size(second.size());
+    queue_.upload(first_.data(), first.data(), first.size());
+    queue_.upload(second_.data(), second.data(), second.size());
+    steps_ = steps;
+  }
+
  private:
+  void check_size(std::size_t size) const {
+    if (size != gradients_.size())
+      throw ArgumentError("moments", "are " + std::to_string(size) + ", the optimiser on the device has " +
+                                         std::to_string(gradients_.size()));
+  }
+  void get(const typename Queue::template Array<float>& from, std::span<float> to) const {
+    check_size(to.size());
+    queue_.download(to.data(), from.data(), to.size());
+  }
+
   Queue& queue_;
   DeviceTensors<T, Queue>& weights_;
   AdamWOptions options_;

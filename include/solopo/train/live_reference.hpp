@@ -23,6 +23,8 @@ class LiveReference {
   [[nodiscard]] virtual kernels::HeadRows<float> head_rows() const = 0;
   // Its weights where they may change, else nothing.
   [[nodiscard]] virtual Parameters parameters() = 0;
+  // They were written.
+  virtual void changed() {}
 };
 
 // A copy of a model's weights, and the same code path as the policy's: before the first update both give the

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -19,9 +20,9 @@
 #include "solopo/train/batch_pass.hpp"
 #include "solopo/train/checkpoint.hpp"
 #include "solopo/train/closing_watch.hpp"
+#include "solopo/train/learner.hpp"
 #include "solopo/train/live_reference.hpp"
 #include "solopo/train/observer.hpp"
-#include "solopo/train/optimizer.hpp"
 #include "solopo/train/parameters.hpp"
 #include "solopo/train/process_memory.hpp"
 #include "solopo/train/record_order.hpp"
@@ -75,45 +76,16 @@ class Trainer {
  public:
   // Keeps references to the model, whose weights `parameters` shows, to the data, and to the observer.
   // Throws ArgumentError for a setting out of range or reference log-probabilities that are missing.
-  Trainer(Model& model, Parameters parameters, AnyObjective objective, TrainData data, TrainData eval,
+  Trainer(Model& model, const Parameters& parameters, AnyObjective objective, TrainData data, TrainData eval,
           TrainerOptions options, TrainObserver& observer)
-      : model_(model),
-        parameters_(parameters),
-        objective_(std::move(objective)),
-        data_(data),
-        eval_(eval),
-        options_(std::move(options)),
-        observer_(observer),
-        collate_(collate_options(objective_, options_.context, options_.share_prefix, options_.long_gradient,
-                                 options_.passes)),
-        order_(options_.seed, data.records.size()),
-        optimizer_(parameters.slots, parameters.values.size(), options_.adamw),
-        gradients_(parameters.values.size()) {
-    state_.objective = objective_.initial_state();
-    if (options_.batch_size == 0) throw ArgumentError("batch_size", "must be 1 or more");
-    if (options_.length.steps <= 0) throw ArgumentError("steps", "must be 1 or more");
-    if (options_.long_gradient == LongGradient::response && !has_any(objective_.needs(), long_roles))
-      throw ArgumentError("long_gradient", "response needs an objective with a long side, which " +
-                                               objective_.name() + " has not; solopo:NAME has one");
-    if (options_.passes != Passes::one) check_passes();
-    if (options_.full_gradient_every < 0) throw ArgumentError("full_gradient_every", "must be 0 or more");
-    if (!(options_.clip >= 0)) throw ArgumentError("clip", "must be 0 or more");
-    check_reference_update(options_.reference_update);
-    if (options_.reference_update.every > 0 && !(data_.live && needs_reference(objective_.needs()))) {
-      throw ArgumentError("reference_update.every",
-                          data_.live
-                              ? objective_.name() + " reads no reference, so none can follow the policy"
-                              : "needs a live reference, which the records do not have");
-    }
-    if (options_.reference_update.every > 0 &&
-        data_.live->parameters().values.size() != parameters_.values.size())
-      throw ArgumentError(
-          "reference_update.every",
-          "needs a reference with weights of its own; adapters are trained against their base, "
-          "which stays");
-    require_reference(data_, "records");
-    require_reference(eval_, "evaluation records");
-  }
+      : Trainer(std::make_unique<HostLearner>(parameters, options.adamw), nullptr, model,
+                std::move(objective), data, eval, options, observer) {}
+
+  // The same where the model's weights are the learner's, to which it keeps a reference; options.adamw is
+  // what the learner was made with. Throws as above.
+  Trainer(Model& model, Learner& learner, AnyObjective objective, TrainData data, TrainData eval,
+          TrainerOptions options, TrainObserver& observer)
+      : Trainer(nullptr, &learner, model, std::move(objective), data, eval, std::move(options), observer) {}
 
   // Trains to the end, or until asked to stop. Throws NonFiniteError (no update made), ResumeError,
   // ModelError when all checkpoints are damaged, IoError, Error when the folder is in use.
@@ -186,6 +158,45 @@ class Trainer {
  private:
   using Clock = std::chrono::steady_clock;
 
+  Trainer(std::unique_ptr<Learner> own, Learner* learner, Model& model, AnyObjective objective,
+          TrainData data, TrainData eval, TrainerOptions options, TrainObserver& observer)
+      : own_learner_(std::move(own)),
+        learner_(learner ? *learner : *own_learner_),
+        model_(model),
+        objective_(std::move(objective)),
+        data_(data),
+        eval_(eval),
+        options_(std::move(options)),
+        observer_(observer),
+        collate_(collate_options(objective_, options_.context, options_.share_prefix, options_.long_gradient,
+                                 options_.passes)),
+        order_(options_.seed, data.records.size()) {
+    state_.objective = objective_.initial_state();
+    if (options_.batch_size == 0) throw ArgumentError("batch_size", "must be 1 or more");
+    if (options_.length.steps <= 0) throw ArgumentError("steps", "must be 1 or more");
+    if (options_.long_gradient == LongGradient::response && !has_any(objective_.needs(), long_roles))
+      throw ArgumentError("long_gradient", "response needs an objective with a long side, which " +
+                                               objective_.name() + " has not; solopo:NAME has one");
+    if (options_.passes != Passes::one) check_passes();
+    if (options_.full_gradient_every < 0) throw ArgumentError("full_gradient_every", "must be 0 or more");
+    if (!(options_.clip >= 0)) throw ArgumentError("clip", "must be 0 or more");
+    check_reference_update(options_.reference_update);
+    if (options_.reference_update.every > 0 && !(data_.live && needs_reference(objective_.needs()))) {
+      throw ArgumentError("reference_update.every",
+                          data_.live
+                              ? objective_.name() + " reads no reference, so none can follow the policy"
+                              : "needs a live reference, which the records do not have");
+    }
+    if (options_.reference_update.every > 0 &&
+        data_.live->parameters().values.size() != learner_.parameters().values.size())
+      throw ArgumentError(
+          "reference_update.every",
+          "needs a reference with weights of its own; adapters are trained against their base, "
+          "which stays");
+    require_reference(data_, "records");
+    require_reference(eval_, "evaluation records");
+  }
+
   [[nodiscard]] bool stop_requested() const noexcept { return options_.stop && options_.stop->load() != 0; }
   [[nodiscard]] bool due(std::int64_t every) const noexcept { return every > 0 && state_.step % every == 0; }
 
@@ -220,7 +231,10 @@ class Trainer {
     if (!found) return;
     check_same_run(found->identity, identity(), options_.allow_change);
     const std::optional<Parameters> reference = changing_reference();
-    restore_checkpoint(*found, parameters_, optimizer_, reference ? &*reference : nullptr);
+    restore_checkpoint(*found, learner_.parameters(), learner_.optimizer(),
+                       reference ? &*reference : nullptr);
+    learner_.store();
+    if (reference) data_.live->changed();
     state_ = found->state;
     watch_.restore(state_.watch);
     saved_step_ = state_.step;
@@ -250,27 +264,29 @@ class Trainer {
     const double rate = options_.schedule(state_.step);
     if (!std::isfinite(rate)) fail("the learning rate is " + std::to_string(rate), batch, {});
 
-    std::fill(gradients_.begin(), gradients_.end(), 0.0f);
+    learner_.zero_gradients();
     BatchPass pass;
     NamedState objective_state = state_.objective;
     try {
-      pass = accumulate_batch(model_, objective_, objective_state, data_, batch, layout(), gradients_,
-                              [&](std::size_t i) { observer_.on_record(i + 1, count); });
+      pass =
+          accumulate_batch(model_, objective_, objective_state, data_, batch, layout(), learner_.gradients(),
+                           [&](std::size_t i) { observer_.on_record(i + 1, count); });
     } catch (const NonFiniteError& error) {
       fail(error.what(), batch, {});
     }
     const BatchMetrics& means = pass.metrics;
-    const double norm = global_norm(gradients_);
-    if (!std::isfinite(norm)) {
-      fail("the gradient's norm is " + std::to_string(norm), batch,
-           first_non_finite(gradients_, parameters_.slots));
-    }
-    optimizer_.step(parameters_.values, gradients_, rate, clip_scale(norm, options_.clip));
+    const double norm = learner_.gradient_norm();
+    if (!std::isfinite(norm))
+      fail("the gradient's norm is " + std::to_string(norm), batch, learner_.non_finite_gradient());
+    learner_.step(rate, clip_scale(norm, options_.clip));
 
     const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
     state_.step += 1;
-    if (options_.reference_update.due(state_.step))
-      update_reference(data_.live->parameters(), parameters_, options_.reference_update.mixup);
+    if (options_.reference_update.due(state_.step)) {
+      learner_.fetch();
+      update_reference(data_.live->parameters(), learner_.parameters(), options_.reference_update.mixup);
+      data_.live->changed();
+    }
     state_.num_tokens += pass.rows;
     state_.objective = std::move(objective_state);
     state_.seconds += seconds;
@@ -333,9 +349,10 @@ class Trainer {
     if (options_.folder.empty() || state_.step == saved_step_) return;
     try {
       const std::optional<Parameters> reference = changing_reference();
+      learner_.fetch();
       const std::filesystem::path at =
-          write_checkpoint(options_.folder, state_, identity(), parameters_, optimizer_, options_.write_model,
-                           reference ? &*reference : nullptr);
+          write_checkpoint(options_.folder, state_, identity(), learner_.parameters(), learner_.optimizer(),
+                           options_.write_model, reference ? &*reference : nullptr);
       saved_step_ = state_.step;
       prune_checkpoints(options_.folder, options_.keep_last, state_.step, state_.best_step);
       observer_.on_save(state_.step, at);
@@ -349,10 +366,11 @@ class Trainer {
   // Names step, cause, the first bad tensor and the batch's records. Weights and optimiser are as before the
   // step.
   [[noreturn]] void fail(const std::string& cause, const std::vector<std::size_t>& batch,
-                         std::string tensor) const {
+                         std::string tensor) {
     std::string message = "step " + std::to_string(state_.step + 1) + ": " + cause;
     if (tensor.empty()) {
-      tensor = first_non_finite(parameters_.values, parameters_.slots);
+      learner_.fetch();
+      tensor = first_non_finite(learner_.parameters().values, learner_.parameters().slots);
       message += tensor.empty() ? "; all weights are finite" : "; first bad tensor: weights of " + tensor;
     } else {
       message += "; first bad tensor: gradient of " + tensor;
@@ -364,16 +382,15 @@ class Trainer {
     throw NonFiniteError(message + "; nothing was updated");
   }
 
+  std::unique_ptr<Learner> own_learner_;  // unless the caller's is used
+  Learner& learner_;
   Model& model_;
-  Parameters parameters_;
   AnyObjective objective_;
   TrainData data_, eval_;
   TrainerOptions options_;
   TrainObserver& observer_;
   CollateOptions collate_;
   RecordOrder order_;
-  AdamW optimizer_;
-  std::vector<float> gradients_;
   TrainState state_;
   ClosingWatch watch_;
   std::int64_t saved_step_ = -1;
