@@ -32,6 +32,20 @@ void add_adapter(CLI::App& app, std::filesystem::path& adapter) {
            "Adapters to merge into the model: a folder of 'train --lora-rank' or PEFT");
 }
 
+void add_device(CLI::App& app, DeviceOptions& where) {
+  const char* group = "Device";
+  app.add_option("--device", where.device, "cpu, or cuda: one GPU, where the program was built with CUDA")
+      ->capture_default_str()
+      ->group(group);
+  app.add_option("--dtype", where.dtype,
+                 "What products and activations are in: bf16 (cuda only), f32, or auto: bf16 on cuda")
+      ->capture_default_str()
+      ->group(group);
+  app.add_flag("--deterministic,!--no-deterministic", where.deterministic,
+               "Without, a GPU adds in any order: faster at length, two runs differ in their last bits [on]")
+      ->group(group);
+}
+
 void add_reading(CLI::App& app, QaReadOptions& read) {
   app.add_option("--max-bad", read.max_bad, "Bad records to pass over before giving up")
       ->capture_default_str();

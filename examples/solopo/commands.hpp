@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "console.hpp"
+#include "device.hpp"
 #include "prompt_format.hpp"
 #include "qa_reader.hpp"
 
@@ -39,6 +40,9 @@ CLI::Option* add_path(CLI::App& app, const std::string& name, std::filesystem::p
 
 // --adapter, of commands that load a model.
 void add_adapter(CLI::App& app, std::filesystem::path& adapter);
+
+// --device, --dtype and --no-deterministic, of commands that can run a model on a device.
+void add_device(CLI::App& app, DeviceOptions& where);
 
 // --max-bad and --on-bad-utf8.
 void add_reading(CLI::App& app, QaReadOptions& read);

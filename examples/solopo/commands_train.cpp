@@ -49,6 +49,7 @@ void add_train(CLI::App& program, Commands& commands) {
       "  solopo train --model models/tiny --data pairs.jsonl --objective dpo --beta 0.1 --out runs/short "
       "--resume\n"
       "  solopo train --model models/tiny --data pairs.jsonl --lora-rank 16 --lr 2e-4 --out runs/lora\n"
+      "  solopo train --model models/qwen --data pairs.jsonl --device cuda --recompute --out runs/gpu\n"
       "  solopo train --model models/tiny --data long.jsonl --objective orpo --context long --out "
       "runs/long\n");
   const char* files = "Files";
@@ -187,9 +188,10 @@ void add_train(CLI::App& program, Commands& commands) {
       ->capture_default_str()
       ->group(run);
   app->add_option("--threads", o.threads, "0: as many as the machine has")->capture_default_str()->group(run);
-  app->add_option("--memory", o.memory, "GiB the run may take; 0: as much as the machine has")
+  app->add_option("--memory", o.memory, "GiB the run may take; 0: as much as the machine, or the GPU, has")
       ->capture_default_str()
       ->group(run);
+  add_device(*app, o.where);
   commands.push_back({app, [options](const Console& console) { return run_train(*options, console); }, true});
 }
 
@@ -215,6 +217,7 @@ void add_score(CLI::App& program, Commands& commands) {
   app->add_option("--max-bad", o.max_bad, "Unreadable lines to pass over before giving up")
       ->capture_default_str();
   app->add_option("--threads", o.threads, "0: as many as the machine has")->capture_default_str();
+  add_device(*app, o.where);
   commands.push_back({app, [options](const Console& console) { return run_score(*options, console); }, true});
 }
 

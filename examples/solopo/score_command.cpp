@@ -1,5 +1,8 @@
 #include "score_command.hpp"
 
+#include <memory>
+#include <optional>
+
 #include "solopo/io/jsonl.hpp"
 #include "solopo/train/collate.hpp"
 #include "solopo/train/pair_pass.hpp"
@@ -29,6 +32,7 @@ void check(const ScoreCommandOptions& o) {
   if (o.max_length != 0 && o.max_length < 2) problems.emplace_back("--max-length: must be 2 or more, or 0");
   if (o.max_bad < 0) problems.emplace_back("--max-bad: must be 0 or more");
   if (o.threads < 0) problems.emplace_back("--threads: must be 0 or more");
+  check_device(o.where, problems);
   if (!problems.empty()) throw UsageError(fmt::format("{}", fmt::join(problems, "\n")));
 }
 
@@ -55,13 +59,22 @@ int run_score(const ScoreCommandOptions& options, const Console& console) {
   io::JsonlWriter out(options.out);
 
   const LanguageModel model = load_model(options.model, options.adapter);
-  Llama<float> scorer(model.weights);
+  std::optional<Llama<float>> on_cpu;
+  std::unique_ptr<cuda::DeviceSession> on_device;
+  if (options.where.on_cuda()) {
+    on_device = device_plugin().open(
+        model.weights, nullptr,
+        {.storage = options.where.storage(), .deterministic = options.where.deterministic, .trains = false});
+  } else {
+    on_cpu.emplace(model.weights);
+  }
   for (std::size_t i = 0; i < file.records.size(); ++i) {
     if (console.stop_signal && console.stop_signal->load() != 0) return 128 + console.stop_signal->load();
     const PreferenceRecord& record = file.records[i];
     const Needs needs = record.prompt_long.empty() ? pair : pair | Needs::chosen_long | Needs::rejected_long;
     const Collated batch = collate(record, {.needs = needs}, Side::policy);
-    const std::vector<float> logps = scorer.response_logps(batch.sequences);
+    const std::vector<float> logps = on_cpu ? on_cpu->response_logps(batch.sequences)
+                                            : on_device->response_logps(batch.sequences, Statistic::none);
     io::Json line = file.lines[i];
     for (const ResponsePart& part : batch.parts) {  // one a role: no statistic is asked for
       const unsigned r = part.role;

@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <fstream>
+#include <limits>
 #include <memory>
+#include <utility>
 
 #include "metrics_log.hpp"
 #include "solopo/io/sha256.hpp"
 #include "solopo/model/lora_files.hpp"
+#include "solopo/train/device_learner.hpp"
 #include "solopo/train/live_reference.hpp"
 #include "solopo/train/reference_logps.hpp"
 #include "solopo/train/run_lock.hpp"
@@ -64,6 +67,9 @@ std::string build_text(const TrainCommandOptions& o) {
       break;
     }
   }
+  if (o.where.on_cuda())
+    return fmt::format("cuda {} {} recompute {} deterministic {} {}", o.where.dtype_name(), SOLOPO_VERSION,
+                       o.recompute, o.where.deterministic, device_plugin().info().name);
   return fmt::format("{} {} threads {} recompute {}{}", kernels::DefaultProduct::name, __VERSION__,
                      kernels::thread_count(), o.recompute, processor);
 }
@@ -79,16 +85,24 @@ std::string tokenizer_digest(const ModelText& text) {
   return hash.hex();
 }
 
-RunIdentity run_identity(const TrainPlan& plan, const std::string& weights) {
+RunIdentity run_identity(const TrainCommandOptions& options, const TrainPlan& plan,
+                         const std::string& weights) {
   RunIdentity out = {{"model", weights}, {"tokenizer", tokenizer_digest(plan.text)}};
   if (plan.lora) out.emplace_back("lora", describe(*plan.lora));
   for (const auto& [name, value] : plan.objective) out.emplace_back(name, value.text());
-  out.emplace_back("threads", std::to_string(kernels::thread_count()));
+  if (options.where.on_cuda()) {
+    out.emplace_back("device", options.where.device);
+    out.emplace_back("dtype", options.where.dtype_name());
+    out.emplace_back("deterministic", options.where.deterministic ? "true" : "false");
+  } else {
+    out.emplace_back("threads", std::to_string(kernels::thread_count()));
+  }
   return out;
 }
 
 // From the cache, or computed and put there. Nothing when asked to stop.
-std::optional<ReferenceLogps> reference_of(Llama<float>& model, const RecordFile& file, const TrainPlan& plan,
+template <PolicyModel Model>
+std::optional<ReferenceLogps> reference_of(Model& model, const RecordFile& file, const TrainPlan& plan,
                                            const fs::path& cache, const std::string& weights,
                                            const std::string& build, const Console& console,
                                            TrainProgress& progress) {
@@ -113,6 +127,46 @@ std::optional<ReferenceLogps> reference_of(Llama<float>& model, const RecordFile
   return computed;
 }
 
+// Calls train(policy, what is trained, live reference or null).
+template <class Train>
+auto train_on_cpu(const TrainCommandOptions& options, const TrainPlan& plan, LlamaWeights<float>& weights,
+                  const LoraWeights<float>* lora, const Parameters& trained, Train&& train) {
+  const LlamaOptions how{.recompute = options.recompute};
+  Llama<float> policy = lora ? Llama<float>(weights, *lora, how) : Llama<float>(weights, how);
+  std::unique_ptr<LiveReference> live;
+  if (reference_is_live(plan) && lora) live = std::make_unique<BaseReference>(weights);
+  if (reference_is_live(plan) && !lora) live = std::make_unique<LlamaReference>(weights);
+  return train(policy, trained, live.get());
+}
+
+// The same; what was trained is on the host when it returns.
+template <class Train>
+auto train_on_device(const TrainCommandOptions& options, const TrainPlan& plan, LlamaWeights<float>& weights,
+                     const LoraWeights<float>* lora, const Parameters& trained, Train&& train) {
+  const auto open = [&](const LlamaWeights<float>& from, const LoraWeights<float>* adapters, bool trains) {
+    return device_plugin().open(from, adapters,
+                                {.storage = options.where.storage(),
+                                 .recompute = options.recompute,
+                                 .deterministic = options.where.deterministic,
+                                 .trains = trains,
+                                 .adamw = plan.trainer.adamw});
+  };
+  const auto session = open(weights, lora, true);
+  DevicePolicy policy(*session);
+  DeviceLearner learner(*session, trained, plan.trainer.adamw);
+  LlamaWeights<float> followed;
+  std::unique_ptr<cuda::DeviceSession> follows;
+  std::optional<DeviceReference> live;
+  if (reference_is_live(plan)) {
+    followed = weights;
+    follows = open(followed, nullptr, false);
+    live.emplace(*follows, followed);
+  }
+  auto out = train(policy, learner, live ? &*live : nullptr);
+  learner.fetch();
+  return out;
+}
+
 constexpr const char* two_pass_note =
     "the two sides of a record run one after the other (--passes two-pass), since together they do not fit "
     "into memory";
@@ -128,6 +182,19 @@ std::string as_comment(const std::string& text) {
   return out;
 }
 
+// The device's memory. For a dry run without a device the reason goes into `none` and there is no limit.
+MachineMemory device_memory_of(const TrainCommandOptions& options, std::string& none) {
+  try {
+    const cuda::DeviceInfo info = device_plugin().info();
+    return {info.total_bytes, info.free_bytes};
+  } catch (const Error& error) {
+    if (!options.dry_run) throw;
+    none = error.what();
+    constexpr std::int64_t any = std::numeric_limits<std::int64_t>::max();
+    return {any, any};
+  }
+}
+
 int stopped_code(const Console& console) { return 128 + console.stop_signal->load(); }
 
 }  // namespace
@@ -139,9 +206,13 @@ int run_train(const TrainCommandOptions& options, const Console& console) {
   kernels::set_thread_count(static_cast<int>(options.threads));
   TrainPlan plan = make_train_plan(options);
   TrainProgress progress(console);
-  const MachineMemory machine = machine_memory();
+  // A dry run may plan for a device that is elsewhere.
+  std::string no_device;
+  const MachineMemory machine =
+      options.where.on_cuda() ? device_memory_of(options, no_device) : machine_memory();
   const std::int64_t limit = memory_limit(options, machine);
-  const bool in_two = choose_passes(options, plan, limit - static_cast<std::int64_t>(peak_process_bytes()));
+  const std::int64_t held = options.where.on_cuda() ? 0 : static_cast<std::int64_t>(peak_process_bytes());
+  const bool in_two = choose_passes(options, plan, limit - held);
   const TrainCost cost = train_cost(options, plan);
   if (options.dry_run) {
     console.out << describe_options(options, plan) << "# " << plan.trainer.length.steps << " steps, "
@@ -153,7 +224,8 @@ int run_train(const TrainCommandOptions& options, const Console& console) {
     if (in_two) console.out << as_comment(two_pass_note);
     console.out << std::flush;
     require_memory(options, plan, cost, limit);
-    console.out << describe_time(plan, cost, calibrate(plan.text.config));
+    if (!no_device.empty()) console.out << as_comment(no_device + "; its memory is not compared");
+    if (!options.where.on_cuda()) console.out << describe_time(plan, cost, calibrate(plan.text.config));
     if (const std::string note = describe_free_memory(cost, machine); !note.empty())
       console.out << as_comment(note);
     console.out << std::flush;
@@ -180,36 +252,40 @@ int run_train(const TrainCommandOptions& options, const Console& console) {
   model.chat = plan.text.chat;
   std::optional<LoraWeights<float>> lora;
   if (plan.lora) lora = initial_lora<float>(model.config, *plan.lora, options.seed);
-  const LlamaOptions how{.recompute = options.recompute};
-  Llama<float> policy = lora ? Llama<float>(model.weights, *lora, how) : Llama<float>(model.weights, how);
+  const Parameters trained = lora ? parameters_of(*lora) : parameters_of(model.weights);
   const std::string weights = weights_digest(parameters_of(model.weights)), build = build_text(options);
-  std::unique_ptr<LiveReference> live;
-  if (reference_is_live(plan)) {
-    if (lora)
-      live = std::make_unique<BaseReference>(model.weights);
-    else
-      live = std::make_unique<LlamaReference>(model.weights);
-  }
-  const auto reference = reference_of(policy, plan.records, plan, options.out / "reference.safetensors",
-                                      weights, build, console, progress);
-  if (!reference) return stopped_code(console);
-  const auto eval_reference = reference_of(
-      policy, plan.eval, plan, options.out / "reference_eval.safetensors", weights, build, console, progress);
-  if (!eval_reference) return stopped_code(console);
-
-  plan.trainer.identity = run_identity(plan, weights);
-  plan.trainer.stop = console.stop_signal;
   const auto write = [&](const fs::path& folder) {
     lora ? save_lora(folder, *lora, options.model.string()) : save_model(folder, model);
   };
+  plan.trainer.identity = run_identity(options, plan, weights);
+  plan.trainer.stop = console.stop_signal;
   plan.trainer.write_model = write;
-  ConsoleObserver observer(progress, options.out / "metrics.jsonl");
-  Trainer trainer(policy, lora ? parameters_of(*lora) : parameters_of(model.weights),
-                  plan.entry->make(plan.entry->name, plan.objective),
-                  {.records = plan.records.records, .reference = &*reference, .live = live.get()},
-                  {.records = plan.eval.records, .reference = &*eval_reference, .live = live.get()},
-                  plan.trainer, observer);
-  const TrainResult result = trainer.run();
+
+  // The same on the CPU and on a device. Nothing when asked to stop before the first step.
+  const auto train = [&](auto& policy, auto& trains,
+                         LiveReference* live) -> std::optional<std::pair<TrainResult, TrainState>> {
+    const auto reference = reference_of(policy, plan.records, plan, options.out / "reference.safetensors",
+                                        weights, build, console, progress);
+    if (!reference) return std::nullopt;
+    const auto eval_reference =
+        reference_of(policy, plan.eval, plan, options.out / "reference_eval.safetensors", weights, build,
+                     console, progress);
+    if (!eval_reference) return std::nullopt;
+    ConsoleObserver observer(progress, options.out / "metrics.jsonl");
+    Trainer trainer(policy, trains, plan.entry->make(plan.entry->name, plan.objective),
+                    {.records = plan.records.records, .reference = &*reference, .live = live},
+                    {.records = plan.eval.records, .reference = &*eval_reference, .live = live}, plan.trainer,
+                    observer);
+    const TrainResult result = trainer.run();
+    return std::pair(result, trainer.state());
+  };
+  const auto run = [&] {
+    return options.where.on_cuda()
+               ? train_on_device(options, plan, model.weights, lora ? &*lora : nullptr, trained, train)
+               : train_on_cpu(options, plan, model.weights, lora ? &*lora : nullptr, trained, train);
+  }();
+  if (!run) return stopped_code(console);
+  const auto& [result, state] = *run;
   if (result.interrupted) {
     progress.say(fmt::format("stopped after step {} of {}; the same command with --resume goes on",
                              result.steps, plan.trainer.length.steps));
@@ -217,11 +293,11 @@ int run_train(const TrainCommandOptions& options, const Console& console) {
   }
   write(options.out);
   std::string summary =
-      fmt::format("trained {} steps in {}; {} in {}", result.steps, format_duration(trainer.state().seconds),
+      fmt::format("trained {} steps in {}; {} in {}", result.steps, format_duration(state.seconds),
                   lora ? "adapters" : "model", options.out.string());
   if (result.best_step > 0) {
-    summary += fmt::format("; lowest evaluation loss {:.4f} in checkpoint-{}", trainer.state().best_loss,
-                           result.best_step);
+    summary +=
+        fmt::format("; lowest evaluation loss {:.4f} in checkpoint-{}", state.best_loss, result.best_step);
   }
   progress.say(summary);
   return 0;

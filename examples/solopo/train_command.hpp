@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "console.hpp"
+#include "device.hpp"
 #include "solopo/objectives/objective_options.hpp"
 
 namespace solopo::cli {
@@ -70,7 +71,8 @@ struct TrainCommandOptions {
   bool share_prefix = true;     // --no-share-prefix clears it
   std::string passes = "auto";  // --passes: together, two-pass, auto (two-pass when the memory asks for it)
   std::int64_t threads = 0;     // --threads: 0: as many as the machine has
-  double memory = 0;            // --memory: GiB the run may take, 0: what the machine has
+  double memory = 0;            // --memory: GiB the run may take, 0: what the machine or the device has
+  DeviceOptions where;          // --device, --dtype, --no-deterministic
 };
 
 // Every problem that can be seen before a file is opened for reading or a model loaded, one a line; empty:

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "progress.hpp"
+#include "solopo/cuda/device_memory.hpp"
 #include "solopo/model/model_cost.hpp"
 #include "solopo/model/work_count.hpp"
 #include "solopo/train/collate.hpp"
@@ -48,12 +49,20 @@ struct Ways {
   LongGradient long_gradient = LongGradient::full;
   Passes passes = Passes::one;
   cost::Lora lora{};
+  std::optional<cuda::DeviceStorage> device{};  // nothing: the CPU
 };
+
+cost::MemoryOptions memory_options(const cost::ModelShape& shape, const Ways& ways) {
+  return ways.device ? cuda::device_memory(shape, *ways.device, ways.recompute, ways.lora)
+                     : llama_memory(ways.recompute, ways.lora);
+}
 
 Ways ways_of(const TrainCommandOptions& options, const TrainPlan& plan) {
   const TrainerOptions& t = plan.trainer;
-  return {options.recompute, t.share_prefix, t.full_gradient_every > 0 ? LongGradient::full : t.long_gradient,
-          t.passes, adapters_of(plan)};
+  Ways out{options.recompute, t.share_prefix,
+           t.full_gradient_every > 0 ? LongGradient::full : t.long_gradient, t.passes, adapters_of(plan)};
+  if (options.where.on_cuda()) out.device = options.where.storage();
+  return out;
 }
 
 bool has_two_passes(const TrainPlan& plan) {
@@ -87,7 +96,7 @@ cost::MemoryBytes peak_memory(const TrainPlan& plan, const Ways& ways, std::size
   for (const PreferenceRecord& record : plan.records.records)
     for (const Collated& batch :
          collate_passes(tokens > 0 ? shortened(record, tokens) : record, layout, Side::policy)) {
-      cost::MemoryBytes memory = memory_of(batch.sequences, shape, llama_memory(ways.recompute, ways.lora));
+      cost::MemoryBytes memory = memory_of(batch.sequences, shape, memory_options(shape, ways));
       // Its own copy, or the base of adapters; its pass takes less than training's.
       if (reference_is_live(plan) && ways.lora.rank == 0) memory.weights *= 2;
       held = held.grown_to(memory);
@@ -217,7 +226,7 @@ TrainCost train_cost(const TrainCommandOptions& options, const TrainPlan& plan) 
   const PreferenceRecord* largest = nullptr;
   out.memory = peak_memory(plan, ways_of(options, plan), 0, &largest, &out.largest_rows);
   if (largest != nullptr) out.largest = largest->id;
-  out.program = static_cast<cost::Count>(peak_process_bytes());
+  if (!options.where.on_cuda()) out.program = static_cast<cost::Count>(peak_process_bytes());
   return out;
 }
 
@@ -259,13 +268,15 @@ std::string describe_cost(const TrainCommandOptions& options, const TrainPlan& p
   if (cost.reference_flops.total() > 0)
     out += fmt::format("# reference, once: {}\n", in_flop(cost.reference_flops.total()));
   const cost::MemoryBytes& m = cost.memory;
+  const std::string rest = options.where.on_cuda() ? ", without what the GPU's libraries take"
+                                                   : ", program and records " + in_bytes(cost.program);
   out += fmt::format(
-      "# memory: {} = weights {}, gradients {}, optimiser {}, activations {}, workspace {}, head {}, program "
-      "and "
-      "records {}\n#   activations of the largest record, '{}' ({} tokens)\n",
-      in_bytes(cost.peak_bytes()), in_bytes(m.weights), in_bytes(m.gradients), in_bytes(m.optimiser),
-      in_bytes(cost::sum(m.activations, m.read_keys)), in_bytes(cost::sum(m.workspace, m.key_sums)),
-      in_bytes(m.head), in_bytes(cost.program), printable(cost.largest), cost.largest_rows);
+      "# memory{}: {} = weights {}, gradients {}, optimiser {}, activations {}, workspace {}, head {}{}\n"
+      "#   activations of the largest record, '{}' ({} tokens)\n",
+      options.where.on_cuda() ? " of the GPU" : "", in_bytes(cost.peak_bytes()), in_bytes(m.weights),
+      in_bytes(m.gradients), in_bytes(m.optimiser), in_bytes(cost::sum(m.activations, m.read_keys)),
+      in_bytes(cost::sum(m.workspace, m.key_sums)), in_bytes(m.head), rest, printable(cost.largest),
+      cost.largest_rows);
   if (const auto ratio = against_long(options, plan, cost)) {
     out += fmt::format(
         "# against Long-PO on these records: {:.2f} of its arithmetic as it usually runs, {:.2f} when it "
@@ -318,7 +329,9 @@ void require_memory(const TrainCommandOptions& options, const TrainPlan& plan, c
   std::string message = fmt::format(
       "the run needs {}, and {} {}: weights, gradients and optimiser take {}, the largest record ({} tokens) "
       "{}",
-      in_bytes(cost.peak_bytes()), options.memory > 0 ? "--memory allows" : "this machine has",
+      in_bytes(cost.peak_bytes()),
+      options.memory > 0 ? "--memory allows"
+                         : (options.where.on_cuda() ? "the device has" : "this machine has"),
       in_bytes(limit), in_bytes(m.model_state()), cost.largest_rows, in_bytes(m.step()));
   const cost::Count room = limit - cost.program;
   // From what changes nothing but time, over what changes the gradient, to what changes the data.
@@ -342,14 +355,15 @@ void require_memory(const TrainCommandOptions& options, const TrainPlan& plan, c
     for (const bool recompute : {now.recompute, true})
       for (const Passes passes : {now.passes, fewest_rows})
         for (const bool share : {now.share_prefix, true}) {
-          const Ways ways{recompute, share, gradient, passes, now.lora};
+          const Ways ways{recompute, share, gradient, passes, now.lora, now.device};
           const cost::Count needed = cost::sum(peak_memory(plan, ways).total(), cost.program);
           if (needed > limit) continue;
           throw Error(message +
                       fmt::format("; {} would fit, with {}", difference(now, ways, plan), in_bytes(needed)));
         }
   const Passes passes = options.passes == "auto" ? fewest_rows : now.passes;
-  const std::size_t length = fitting_length(plan, {true, true, now.long_gradient, passes, now.lora}, room);
+  const std::size_t length =
+      fitting_length(plan, {true, true, now.long_gradient, passes, now.lora, now.device}, room);
   if (length == 0) throw Error(message + "; no length of records would fit, a smaller model might");
   throw Error(
       message +

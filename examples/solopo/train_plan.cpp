@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "solopo/core/closest_name.hpp"
 #include "usage_error.hpp"
 
 namespace solopo::cli {
@@ -67,8 +66,7 @@ Projections projections_of(const std::string& list, std::vector<std::string>& pr
     }
     std::vector<std::string_view> names;
     for (const NamedProjection& p : known) names.emplace_back(p.name);
-    problems.push_back(fmt::format("--lora-targets: '{}' is not one of {}{}", printable(name),
-                                   fmt::join(names, ", "), suggestion(name, names)));
+    problems.push_back(unknown_value("--lora-targets", name, names));
   }
   return out;
 }
@@ -103,6 +101,12 @@ void check_objective(const TrainCommandOptions& o, std::vector<std::string>& pro
         fmt::format("--context: '{}' is not one of short, long, expand", printable(o.context)));
   }
   if (!entry) return;
+  if (o.where.on_cuda() && entry->statistic == Statistic::sequential_kl) {
+    problems.push_back(fmt::format(
+        "--device: {} compares whole distributions of two models, which is not done on a device; leave "
+        "--device at cpu",
+        entry->name));
+  }
   if (o.ref_model_sync_steps > 0 && !entry->needs_reference) {
     problems.push_back(fmt::format("--ref-model-sync-steps: {} has no reference model", entry->name));
   }
@@ -186,9 +190,7 @@ void check_names(const TrainCommandOptions& o, std::vector<std::string>& problem
   const auto one_of = [&](const char* flag, const std::string& value,
                           std::initializer_list<std::string_view> known) {
     if (std::find(known.begin(), known.end(), value) != known.end()) return;
-    const std::vector<std::string_view> names(known);
-    problems.push_back(fmt::format("{}: '{}' is not one of {}{}", flag, printable(value),
-                                   fmt::join(names, ", "), suggestion(value, names)));
+    problems.push_back(unknown_value(flag, value, known));
   };
   one_of("--long-gradient", o.long_gradient, {"full", "response"});
   one_of("--passes", o.passes, {"together", "two-pass", "auto"});
@@ -227,6 +229,7 @@ std::vector<std::string> train_option_problems(const TrainCommandOptions& option
   check_adapters(options, problems);
   check_numbers(options, problems);
   check_names(options, problems);
+  check_device(options.where, problems);
   return problems;
 }
 
@@ -356,6 +359,9 @@ std::string describe_options(const TrainCommandOptions& o, const TrainPlan& plan
   line("on_save_error", o.on_save_error);
   line("recompute", o.recompute);
   line("share_prefix", o.share_prefix);
+  line("device", o.where.device);
+  line("dtype", o.where.dtype_name());
+  if (o.where.on_cuda()) line("deterministic", o.where.deterministic);
   return out;
 }
 

@@ -1,6 +1,10 @@
 // A wrong option or a wrong combination of options: exit code 2 of the program.
 #pragma once
 
+#include <string>
+#include <string_view>
+
+#include "solopo/core/closest_name.hpp"
 #include "solopo/core/error.hpp"
 
 namespace solopo::cli {
@@ -9,5 +13,12 @@ class UsageError : public Error {
  public:
   using Error::Error;
 };
+
+// "--flag: 'x' is not known; did you mean 'y'? (known: y, z)".
+template <class Names>
+[[nodiscard]] std::string unknown_value(std::string_view flag, std::string_view value, const Names& known) {
+  return std::string(flag) + ": '" + printable(std::string(value)) + "' is not known" +
+         suggestion(value, known);
+}
 
 }  // namespace solopo::cli

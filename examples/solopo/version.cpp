@@ -1,5 +1,7 @@
 #include "version.hpp"
 
+#include "device.hpp"
+
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -111,6 +113,7 @@ std::string version_text() {
   return "solopo " SOLOPO_VERSION "\ninstruction set: " + text("instruction_set") + " (compiled for " +
          text("compiled_for") + ")\nmatrix library:  " + text("matrix_library") +
          "\nthreads:         " + std::to_string(kernels::thread_count()) +
+         "\nCUDA:            " + (has_device_plugin() ? "built, for --device cuda" : "not built") +
          "\ncompiler:        " + text("compiler");
 }
 

@@ -505,10 +505,9 @@ TEST_CASE("Adapters that cannot be are refused by flag before anything is read")
   CHECK(problem(-1, 0, "all") == "--lora-rank: -1 must be 0 or more, and at most 65536");
   CHECK(problem(8, -2, "all") == "--lora-alpha: -2 must be above 0, or 0");
   CHECK_THAT(problem(8, 0, "q_prj"),
-             Catch::StartsWith("--lora-targets: 'q_prj' is not one of all, attention, mlp, "
-                               "q_proj,") &&
-                 Catch::Contains("did you mean 'q_proj'?"));
-  CHECK_THAT(problem(8, 0, "q_proj,"), Catch::StartsWith("--lora-targets: '' is not one of"));
+             Catch::StartsWith("--lora-targets: 'q_prj' is not known; did you mean 'q_proj'? (known: all, "
+                               "attention, mlp, q_proj,"));
+  CHECK_THAT(problem(8, 0, "q_proj,"), Catch::StartsWith("--lora-targets: '' is not known"));
   CHECK(problem(0, 16, "all") == "--lora-alpha: there are no adapters without --lora-rank");
   CHECK(problem(0, 0, "mlp") == "--lora-targets: there are no adapters without --lora-rank");
   CHECK_THAT(problem(8, 0, "all", 4),
@@ -562,8 +561,7 @@ TEST_CASE("A response-only gradient is refused where nothing is aligned, and ful
   CHECK(problems("dpo", "response", 0) ==
         "--long-gradient: dpo has no long side that could be read; solopo:dpo has");
   CHECK(problems("solopo:dpo", "respond", 0) ==
-        "--long-gradient: 'respond' is not one of full, response; did you mean 'response'? (known: full, "
-        "response)");
+        "--long-gradient: 'respond' is not known; did you mean 'response'? (known: full, response)");
   CHECK_THAT(problems("solopo:dpo", "full", 4), Catch::StartsWith("--full-gradient-every: "));
   CHECK(problems("solopo:dpo", "response", -1) == "--full-gradient-every: -1 must be 0 or more");
 }

@@ -18,6 +18,7 @@ struct Storage {
   Count gradient = 4;
   Count optimiser = 8;  // AdamW's two running means in float32
   Count activation = 4;
+  Count logit = 4;  // of the tile of logits, and its derivative where that is held beside it
 };
 inline constexpr Storage float32_storage{};
 // bfloat16 weights and activations; masters, gradients and the optimiser in float32.
@@ -124,9 +125,10 @@ constexpr MemoryBytes activation_memory(const ModelShape& shape, Count rows, Cou
   MemoryBytes out;
   out.activations = bytes(rows, kept);
   out.workspace = bytes(rows, work);
-  out.head = sum(bytes(std::min(head_rows, options.head_tile_rows),
-                       std::min(shape.vocabulary, options.head_tile_columns)),
-                 bytes(head_rows, product(backward ? 2 : 1, shape.width)));
+  out.head =
+      sum(product(options.storage.logit, product(std::min(head_rows, options.head_tile_rows),
+                                                 std::min(shape.vocabulary, options.head_tile_columns))),
+          bytes(head_rows, product(backward ? 2 : 1, shape.width)));
   if (backward) out.key_sums = bytes(rows, product(2 * detail::key_gradient_parts(rows), shape.kv_width()));
   // Prompts are read before, in the memory that the activations take later.
   const Count reading = bytes(std::min(read_rows, options.read_rows_at_once),

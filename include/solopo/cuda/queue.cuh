@@ -5,6 +5,7 @@
 
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 
 #include "solopo/cuda/block.cuh"
 #include "solopo/cuda/device_array.cuh"
@@ -103,6 +104,13 @@ class CudaQueue {
     if (size > 0) check(cudaMemsetAsync(to, 0, size * sizeof(T), stream_), "cudaMemsetAsync");
   }
   void wait() { check(cudaStreamSynchronize(stream_), "cudaStreamSynchronize"); }
+
+  // Bytes of the device's memory in use, by all programs.
+  [[nodiscard]] std::uint64_t used_bytes() const {
+    std::size_t left = 0, total = 0;
+    check(cudaMemGetInfo(&left, &total), "cudaMemGetInfo");
+    return total - left;
+  }
 
   [[nodiscard]] cudaStream_t stream() const noexcept { return stream_; }
 

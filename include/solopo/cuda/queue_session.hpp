@@ -47,6 +47,8 @@ class QueueSession final : public DeviceSession {
   void set_values(std::span<const float> from) override { values().upload(*queue_, from); }
   void get_values(std::span<float> to) override { values().download(*queue_, to); }
 
+  [[nodiscard]] std::uint64_t used_bytes() override { return queue_->used_bytes(); }
+
   void zero_gradients() override { optimizer().zero_gradients(); }
   [[nodiscard]] float* gradients() override { return optimizer().gradients(); }
   void get_gradients(std::span<float> to) override { optimizer().get_gradients(to); }

@@ -48,6 +48,9 @@ class DeviceSession {
   virtual void set_values(std::span<const float> values) = 0;
   virtual void get_values(std::span<float> values) = 0;
 
+  // Bytes of the device's memory in use now, by all programs; 0 where that is not known.
+  [[nodiscard]] virtual std::uint64_t used_bytes() = 0;
+
   virtual void zero_gradients() = 0;
   [[nodiscard]] virtual float* gradients() = 0;  // on the device
   virtual void get_gradients(std::span<float> to) = 0;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
@@ -74,6 +75,7 @@ class DeviceLearner final : public Learner {
     session_.set_values(parameters_.values);
     session_.set_moments(optimizer_.first(), optimizer_.second(), optimizer_.steps());
   }
+  [[nodiscard]] std::uint64_t device_bytes() override { return session_.used_bytes(); }
 
  private:
   cuda::DeviceSession& session_;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
@@ -33,6 +34,9 @@ class Learner {
   [[nodiscard]] virtual AdamW& optimizer() = 0;
   virtual void fetch() = 0;
   virtual void store() = 0;
+
+  // Bytes in use on the device now, by all programs; 0 on the host.
+  [[nodiscard]] virtual std::uint64_t device_bytes() { return 0; }
 };
 
 // All of it on the host, where the copies are the values themselves.

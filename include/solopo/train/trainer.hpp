@@ -301,6 +301,8 @@ class Trainer {
     out.set("tokens_per_second", static_cast<double>(pass.rows) / std::max(seconds, 1e-9));
     out.set("seconds", state_.seconds);
     out.set("peak_memory_bytes", peak_process_bytes());
+    if (const std::uint64_t bytes = learner_.device_bytes(); bytes > 0)
+      out.set("device_memory_bytes", static_cast<double>(bytes));
     return out;
   }
 

@@ -1,0 +1,72 @@
+#include "device.hpp"
+
+#include <dlfcn.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <string_view>
+
+#include "solopo/core/config.hpp"
+#include "solopo/core/error.hpp"
+#include "usage_error.hpp"
+
+namespace solopo::cli {
+namespace {
+
+std::filesystem::path plugin_path() {
+  std::error_code error;
+  return std::filesystem::read_symlink("/proc/self/exe", error).parent_path() / device_plugin_file;
+}
+
+const DevicePlugin& load() {
+  const std::filesystem::path path = plugin_path();
+  if (!has_device_plugin())
+    throw Error("--device cuda: this program was built without CUDA (there is no " + path.string() +
+                "); build it where the CUDA toolkit 13 is, or leave --device at cpu");
+  void* const library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) {
+    const char* const why = ::dlerror();
+    throw Error("--device cuda: " + path.string() +
+                " cannot be loaded: " + (why ? why : "for no known reason"));
+  }
+  const auto get = reinterpret_cast<const DevicePlugin* (*)()>(::dlsym(library, device_plugin_symbol));
+  const DevicePlugin* const plugin = get ? get() : nullptr;
+  if (plugin == nullptr || std::string_view(plugin->version) != SOLOPO_VERSION)
+    throw Error("--device cuda: " + path.string() + " is of another version of solopo (" +
+                (plugin ? plugin->version : "unknown") + ", this is " SOLOPO_VERSION "); build both again");
+  return *plugin;
+}
+
+}  // namespace
+
+void check_device(const DeviceOptions& o, std::vector<std::string>& problems) {
+  const auto one_of = [&](const char* flag, const std::string& value, const auto& known) {
+    if (std::find(known.begin(), known.end(), value) != known.end()) return true;
+    problems.push_back(unknown_value(flag, value, known));
+    return false;
+  };
+  constexpr std::array<std::string_view, 2> devices = {"cpu", "cuda"};
+  constexpr std::array<std::string_view, 3> dtypes = {"auto", "f32", "bf16"};
+  const bool device = one_of("--device", o.device, devices), dtype = one_of("--dtype", o.dtype, dtypes);
+  if (!device || !dtype) return;
+  if (o.on_cuda()) return;
+  if (o.dtype == "bf16")
+    problems.emplace_back("--dtype: bf16 needs --device cuda; on the CPU numbers are float32");
+  if (!o.deterministic)
+    problems.emplace_back(
+        "--no-deterministic: needs --device cuda; on the CPU every run gives the same bits");
+}
+
+bool has_device_plugin() {
+  std::error_code error;
+  return std::filesystem::exists(plugin_path(), error);
+}
+
+const DevicePlugin& device_plugin() {
+  static const DevicePlugin& loaded = load();
+  return loaded;
+}
+
+}  // namespace solopo::cli

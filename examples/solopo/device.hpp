@@ -1,0 +1,49 @@
+// Where a command's model runs: on the CPU, or on a CUDA device through a library beside the program that is
+// loaded when it is asked for, so that the program itself needs nothing of CUDA.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "solopo/cuda/session.hpp"
+#include "solopo/model/llama_weights.hpp"
+#include "solopo/model/lora.hpp"
+
+namespace solopo::cli {
+
+struct DeviceOptions {
+  std::string device = "cpu";  // --device: cpu, cuda
+  std::string dtype = "auto";  // --dtype: auto (bf16 on a device, f32 on the CPU), f32, bf16
+  bool deterministic = true;   // --no-deterministic clears it
+
+  [[nodiscard]] bool on_cuda() const noexcept { return device == "cuda"; }
+  [[nodiscard]] cuda::DeviceStorage storage() const noexcept {
+    return dtype == "f32" ? cuda::DeviceStorage::float32 : cuda::DeviceStorage::bfloat16;
+  }
+  // What --dtype comes to.
+  [[nodiscard]] const char* dtype_name() const noexcept {
+    return on_cuda() && storage() == cuda::DeviceStorage::bfloat16 ? "bf16" : "f32";
+  }
+};
+
+// Adds a line for each option that cannot be.
+void check_device(const DeviceOptions& options, std::vector<std::string>& problems);
+
+// What the library gives (device_plugin.cu).
+struct DevicePlugin {
+  const char* version;         // SOLOPO_VERSION
+  cuda::DeviceInfo (*info)();  // throws Error where there is no device
+  std::unique_ptr<cuda::DeviceSession> (*open)(const LlamaWeights<float>&, const LoraWeights<float>*,
+                                               const cuda::SessionOptions&);
+};
+inline constexpr const char* device_plugin_file = "libsolopo_cuda.so";
+inline constexpr const char* device_plugin_symbol = "solopo_device_plugin";  // const DevicePlugin*()
+
+// Whether the library is there.
+[[nodiscard]] bool has_device_plugin();
+
+// Loads the library. Throws Error where there is none, or it is another version's.
+[[nodiscard]] const DevicePlugin& device_plugin();
+
+}  // namespace solopo::cli

@@ -1,0 +1,10 @@
+// The library that `--device cuda` loads.
+#include "device.hpp"
+#include "solopo/core/config.hpp"
+#include "solopo/cuda/session.cuh"
+
+extern "C" const solopo::cli::DevicePlugin* solopo_device_plugin() {
+  static const solopo::cli::DevicePlugin plugin{
+      .version = SOLOPO_VERSION, .info = &solopo::cuda::device_info, .open = &solopo::cuda::open_session};
+  return &plugin;
+}
