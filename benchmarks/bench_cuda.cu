@@ -128,9 +128,10 @@ void bench_attention(CudaQueue& queue, Timer& timer) {
       const cuda::DeviceArray<float> lse(
           cuda::DeviceAttention<BFloat16, CudaQueue>::log_sum_exps(rows, c.heads));
       cuda::DeviceAttention<BFloat16, CudaQueue> attention(queue, c.heads, c.kv_heads, c.d, kernels);
-      const solopo::kernels::AttentionTile tile[] = {{0, c.rows, 0, c.rows, true}};
-      attention.set(tile, c.rows);
-      auto a = attention.arrays();
+      const ComputedRows computed{{{0, c.rows}}, {{0, c.rows, 0, c.rows, true}}};
+      cuda::DeviceAttention<BFloat16, CudaQueue>::Plan plan;
+      attention.set(plan, computed, c.rows);
+      auto a = attention.arrays(plan);
       const auto part = [&](auto* data, int begin, int count) {
         return MatrixView<std::remove_pointer_t<decltype(data)>>{data + begin, c.rows, count, width};
       };
@@ -150,12 +151,12 @@ void bench_attention(CudaQueue& queue, Timer& timer) {
         return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
       };
       const double first =
-          first_call([&] { attention.forward(a); }) + first_call([&] { attention.backward(a); });
+          first_call([&] { attention.forward(plan, a); }) + first_call([&] { attention.backward(plan, a); });
       const double forward = timer.median_of(
-          5, [&] { attention.forward(a); }, 3);
+          5, [&] { attention.forward(plan, a); }, 3);
       const double backward = timer.median_of(
-          5, [&] { attention.backward(a); }, 3);
-      const double pairs = static_cast<double>(solopo::kernels::attention_pairs(tile)) * dq;
+          5, [&] { attention.backward(plan, a); }, 3);
+      const double pairs = static_cast<double>(solopo::kernels::attention_pairs(computed.tiles)) * dq;
       std::printf(
           "{\"bench\":\"attention\",\"heads\":%d,\"kv_heads\":%d,\"head_dim\":%d,\"tokens\":%d,\"attention_"
           "fwd_tflops\":%.1f,"
@@ -330,7 +331,7 @@ void bench_step(CudaQueue& queue, Timer& timer, Model& m) {
         update.push_back(u);
       }
       const double f = median(forward), b = median(backward), u = median(update);
-      const cost::Flops flops = cost::model_flops(m.shape, work_of(batch));
+      const cost::Flops flops = cost::model_flops(m.shape, work_of(batch, scored_rows(batch)));
       std::printf(
           "{\"bench\":\"step\",\"model\":\"%s\",\"tokens\":%ld,\"deterministic\":%s,\"forward_seconds\":%.5f,"
           "\"backward_seconds\":%.5f,\"update_seconds\":%.5f,\"step_tokens_per_second\":%.0f,\"tflops\":%.1f,"
@@ -398,9 +399,9 @@ void bench_schemes(CudaQueue& queue, Timer& timer, Model& m) {
         if (r >= 0) trial.seconds.push_back(t);
       }
     const auto predicted = [&](const Trial& trial) {
-      return record_flops(m.shape,
-                          record_work({short_prompt, prompt, response, response}, trial.scheme->scheme))
-          .total();
+      cost::Scheme scheme = trial.scheme->scheme;
+      scheme.skip_last_layer = true;  // as DeviceLlama does
+      return record_flops(m.shape, record_work({short_prompt, prompt, response, response}, scheme)).total();
     };
     for (const Trial& trial : trials) {
       const double v = median(trials[0].seconds), ps = median(trials[1].seconds), own = median(trial.seconds);

@@ -81,6 +81,7 @@ TEST_CASE("the device's model gives the host's numbers", "[cuda]") {
   CHECK(report.logps <= 1e-6);
   CHECK(report.statistics <= 1e-6);
   CHECK(report.gradient <= 1e-5);
+  CHECK(report.same_work);
 }
 
 TEST_CASE("in bfloat16 plain kernels and tensor cores agree with float32 to rounding", "[cuda][slow]") {
@@ -179,8 +180,36 @@ TEST_CASE("a prompt and its continuation are one call, another continuation two"
   CHECK(large.calls.size() == 2);
   CHECK(large.rest.size() == 2);
   CHECK_FALSE(large.all_keys);
-  CHECK(large.all_rows);
-  CHECK_FALSE(cuda::library_plan(batch.tiles, rows + 1, 1).all_rows);
+  CHECK(cuda::all_in_tiles({{{0, rows}}, batch.tiles}));
+  CHECK_FALSE(cuda::all_in_tiles({{{0, rows + 1}}, batch.tiles}));
+}
+
+TEST_CASE("the scored rows of a tile are two calls: what all of them see, and their own", "[cuda]") {
+  PackedSequences batch;
+  const std::vector<std::int32_t> prompt(6, 1), chosen(4, 1), rejected(3, 1);
+  const std::span<const std::int32_t> pair[] = {chosen, rejected};
+  batch.append_shared(prompt, pair);
+  batch.append(prompt, chosen);
+  const auto rows = static_cast<std::int32_t>(batch.tokens.size());
+  const ComputedRows scored = scored_rows(batch);
+  CHECK(cuda::all_in_tiles(scored));
+  const auto plan = cuda::library_plan(scored.tiles, rows, 1);
+  CHECK(plan.rest.empty());
+  CHECK(plan.all_keys);
+  const auto same = [](const cuda::LibraryPlan::Call& c, std::int32_t q_begin, std::int32_t q_end,
+                       std::int32_t kv_begin, std::int32_t kv_end, bool causal) {
+    return c.q_begin == q_begin && c.q_end == q_end && c.kv_begin == kv_begin && c.kv_end == kv_end &&
+           c.causal == causal;
+  };
+  REQUIRE(plan.calls.size() == 6);
+  // The prompt's last row and the chosen rows behind it, the rejected ones, and the lone response.
+  CHECK(same(plan.calls[0], 5, 9, 0, 5, false));
+  CHECK(same(plan.calls[1], 5, 9, 5, 9, true));
+  CHECK(same(plan.calls[2], 9, 11, 0, 6, false));
+  CHECK(same(plan.calls[3], 9, 11, 9, 11, true));
+  CHECK(same(plan.calls[4], 16, 20, 11, 16, false));
+  CHECK(same(plan.calls[5], 16, 20, 16, 20, true));
+  CHECK_FALSE(plan.calls[2].first_of_keys);
 }
 
 TEST_CASE("ten steps of training on the device's code path", "[cuda]") {

@@ -14,6 +14,7 @@ HostPass host_pass(const LlamaWeights<float>& weights, const PackedSequences& ba
   out.statistics.assign(model.statistics().begin(), model.statistics().end());
   out.gradient.assign(weights.layout.size(), 0.0f);
   model.backward(dlogps, out.gradient, dstatistics);
+  out.work = model.work();
   return out;
 }
 

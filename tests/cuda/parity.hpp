@@ -19,6 +19,7 @@ namespace solopo::test {
 // What the CPU backend says, compiled apart from device code (host_pass.cpp).
 struct HostPass {
   std::vector<float> logps, statistics, gradient;
+  WorkCount work;
 };
 HostPass host_pass(const LlamaWeights<float>& weights, const PackedSequences& batch, Statistic statistic,
                    const std::vector<float>& dlogps, const std::vector<float>& dstatistics);
@@ -60,7 +61,8 @@ inline PackedSequences mixed_batch(std::int32_t vocabulary, RandomStream& random
 
 struct ParityReport {
   double logps = 0, statistics = 0, gradient = 0;
-  std::string worst;  // tensor
+  std::string worst;       // tensor
+  bool same_work = false;  // in the forward and the backward
 };
 
 // Log-probabilities, statistics and every tensor's gradient of one batch.
@@ -87,7 +89,10 @@ ParityReport model_parity(Queue& queue, const LlamaWeights<float>& weights, cons
   if (scored != logps) report.logps = 1;  // bit for bit
   report.statistics = relative_difference(model.statistics(), expected.statistics);
   cuda::DeviceAdamW<T, Queue> optimizer(queue, device);
+  const WorkCount before = model.work();
   model.backward(dlogps, optimizer.gradients(), dstatistics);
+  report.same_work = before.forward == expected.work.forward + expected.work.forward &&
+                     model.work().backward == expected.work.backward;
   std::vector<float> gradient(weights.layout.size());
   queue.download(gradient.data(), optimizer.gradients(), gradient.size());
   for (const TensorSlot& slot : weights.layout.slots()) {

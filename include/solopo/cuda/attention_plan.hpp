@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <numeric>
 #include <span>
@@ -12,6 +13,7 @@
 
 #include "solopo/core/config.hpp"
 #include "solopo/kernels/attention_tile.hpp"
+#include "solopo/model/computed_rows.hpp"
 
 namespace solopo::cuda {
 
@@ -85,6 +87,17 @@ AttentionPlan plan_of(std::vector<PlanBlock> blocks, std::span<const kernels::At
 }
 
 }  // namespace plan_detail
+
+// Whether every computed row is in a tile.
+[[nodiscard]] inline bool all_in_tiles(const ComputedRows& computed) {
+  if (computed.runs.empty()) return true;
+  std::vector<char> in(static_cast<std::size_t>(computed.runs.back().end), 0);
+  for (const kernels::AttentionTile& t : computed.tiles)
+    std::fill(in.begin() + t.q_begin, in.begin() + t.q_end, 1);
+  return std::all_of(computed.runs.begin(), computed.runs.end(), [&](const RowRun& run) {
+    return std::find(in.begin() + run.begin, in.begin() + run.end, 0) == in.begin() + run.end;
+  });
+}
 
 // Blocks of at most `size` queries for tiles over `rows` rows. tiles_only: rows in no tile are in no block.
 [[nodiscard]] inline AttentionPlan query_plan(std::span<const kernels::AttentionTile> tiles,

@@ -1,11 +1,10 @@
-// Attention of one batch on a device: its plans, and which kernels run them.
+// Attention on a device: plans of batches, and which kernels run them.
 #pragma once
 
 #include <cmath>
 #include <concepts>
 #include <cstdint>
 #include <span>
-#include <utility>
 #include <vector>
 
 #include "solopo/core/bfloat16.hpp"
@@ -15,6 +14,7 @@
 #include "solopo/cuda/library_attention.hpp"
 #include "solopo/cuda/plain_attention.hpp"
 #include "solopo/cuda/tensor_attention.hpp"
+#include "solopo/model/computed_rows.hpp"
 
 namespace solopo::cuda {
 
@@ -43,76 +43,79 @@ class DeviceAttention {
     base_.factor = 1 / std::sqrt(static_cast<float>(head_dim));
   }
 
-  // The tiles of the passes to come, over `rows` rows.
-  void set(std::span<const kernels::AttentionTile> tiles, std::int32_t rows) {
-    base_.rows = rows;
-    library_ = false;
-    std::vector<kernels::AttentionTile> rest;
-    if (library_possible_) {
-      LibraryPlan plan = library_plan(tiles, rows, kernels_ == AttentionKernels::library ? 1 : library_pairs);
-      library_ = !plan.calls.empty() && plan.all_rows;  // our own kernels write rows without keys, too
-      rest = std::move(plan.rest);
-      if (library_) tiles = rest;
-      calls_.set(std::move(plan));
-    }
+  class Plan;
+
+  // Plans attention of the computed rows to all of `rows` rows.
+  void set(Plan& plan, const ComputedRows& computed, std::int32_t rows) {
+    plan.rows = rows;
+    plan.calls = {};
+    std::span<const kernels::AttentionTile> tiles = computed.tiles;
+    const bool in_tiles = all_in_tiles(computed);
+    if (library_possible_ && in_tiles)  // our own kernels write rows without keys, too
+      plan.calls = library_plan(tiles, rows, kernels_ == AttentionKernels::library ? 1 : library_pairs);
+    if (plan.by_library()) tiles = plan.calls.rest;
     const int forward_rows = !tensor_               ? plain::q_size
                              : base_.head_dim == 64 ? tensor::forward_q_size<64>
                                                     : tensor::forward_q_size<128>;
     const int rows_of_keys = tensor_ ? tensor::tile_rows : plain::kv_size;
-    forward_.upload(queue_, query_plan(tiles, rows, forward_rows, library_));
-    queries_.upload(queue_, query_plan(tiles, rows, rows_of_keys, library_));
-    keys_.upload(queue_, key_plan(tiles, rows, rows_of_keys, library_));
+    plan.forward.upload(queue_, query_plan(tiles, rows, forward_rows, in_tiles));
+    plan.queries.upload(queue_, query_plan(tiles, rows, rows_of_keys, in_tiles));
+    plan.keys.upload(queue_, key_plan(tiles, rows, rows_of_keys, plan.by_library()));
   }
 
-  // Heads, widths and rows filled in.
-  [[nodiscard]] AttentionArrays<T> arrays() const { return base_; }
+  // Heads, widths and the plan's rows filled in.
+  [[nodiscard]] AttentionArrays<T> arrays(const Plan& plan) const {
+    AttentionArrays<T> out = base_;
+    out.rows = plan.rows;
+    return out;
+  }
 
-  // Reads q, k, v and read of `a`; writes out and log_sum_exp.
-  void forward(AttentionArrays<T> a) {
+  // Reads q, k, v and read of `a`; writes out and log_sum_exp of computed rows.
+  void forward(const Plan& plan, AttentionArrays<T> a) {
     if constexpr (Queue::template has_attention<T>(64))
-      if (library_) calls_.forward(queue_, a);
+      if (plan.by_library()) library_.forward(queue_, plan.calls, a);
     a.log_sum_exp = own_log_sum_exp(a);
-    a.query_blocks = forward_.blocks.data();
-    a.query_tiles = forward_.tiles.data();
+    a.query_blocks = plan.forward.blocks.data();
+    a.query_tiles = plan.forward.tiles.data();
     if constexpr (std::same_as<T, BFloat16>) {
-      if (tensor_ && a.head_dim == 64) return run(forward_.count, tensor::Forward<64>{a});
-      if (tensor_) return run(forward_.count, tensor::Forward<128>{a});
+      if (tensor_ && a.head_dim == 64) return run(plan.forward.count, tensor::Forward<64>{a});
+      if (tensor_) return run(plan.forward.count, tensor::Forward<128>{a});
     }
-    run_plain(forward_.count, plain::Forward<T>{a});
+    run_plain(plan.forward.count, plain::Forward<T>{a});
   }
 
-  // Reads what the forward read and wrote, and dout; writes dq, dk and dv.
-  void backward(AttentionArrays<T> a) {
+  // Reads what the forward read and wrote, and dout; writes dq of computed rows, dk and dv of all.
+  void backward(const Plan& plan, AttentionArrays<T> a) {
     if constexpr (Queue::template has_attention<T>(64))
-      if (library_) calls_.backward(queue_, a);
+      if (plan.by_library()) library_.backward(queue_, plan.calls, a);
     a.log_sum_exp = own_log_sum_exp(a);
-    if (queries_.count == 0) return;
+    if (plan.queries.count == 0 && plan.keys.count == 0) return;
     const auto heads = static_cast<std::size_t>(a.heads), rows = static_cast<std::size_t>(a.rows);
-    a.query_blocks = queries_.blocks.data();
-    a.query_tiles = queries_.tiles.data();
-    a.key_blocks = keys_.blocks.data();
-    a.key_tiles = keys_.tiles.data();
+    a.query_blocks = plan.queries.blocks.data();
+    a.query_tiles = plan.queries.tiles.data();
+    a.key_blocks = plan.keys.blocks.data();
+    a.key_tiles = plan.keys.tiles.data();
     a.delta = delta_.reserve(queue_, rows * heads);
     a.dk_part = dk_part_.reserve(queue_, rows * heads * static_cast<std::size_t>(a.head_dim));
     a.dv_part = dv_part_.reserve(queue_, rows * heads * static_cast<std::size_t>(a.head_dim));
-    queue_.launch(queries_.count, plan_slices, 128, 0, AttentionDelta<T>{a});
+    queue_.launch(plan.queries.count, plan_slices, 128, 0, AttentionDelta<T>{a});
     bool done = false;
     if constexpr (std::same_as<T, BFloat16>) {
       if (tensor_ && a.head_dim == 64) {
-        run(queries_.count, tensor::QueryGradient<64>{a});
-        run(keys_.count, tensor::KeyGradient<64>{a});
+        run(plan.queries.count, tensor::QueryGradient<64>{a});
+        run(plan.keys.count, tensor::KeyGradient<64>{a});
         done = true;
       } else if (tensor_) {
-        run(queries_.count, tensor::QueryGradient<128>{a});
-        run(keys_.count, tensor::KeyGradient<128>{a});
+        run(plan.queries.count, tensor::QueryGradient<128>{a});
+        run(plan.keys.count, tensor::KeyGradient<128>{a});
         done = true;
       }
     }
     if (!done) {
-      run_plain(queries_.count, plain::QueryGradient<T>{a});
-      run_plain(keys_.count, plain::KeyGradient<T>{a});
+      run_plain(plan.queries.count, plain::QueryGradient<T>{a});
+      run_plain(plan.keys.count, plain::KeyGradient<T>{a});
     }
-    queue_.launch(keys_.count, plan_slices, 256, 0, AttentionAddGroup<T>{a, library_});
+    queue_.launch(plan.keys.count, plan_slices, 256, 0, AttentionAddGroup<T>{a, plan.by_library()});
   }
 
   [[nodiscard]] std::size_t bytes() const noexcept {
@@ -140,7 +143,7 @@ class DeviceAttention {
     queue_.launch(blocks, base_.heads, plain::threads, plain::shared_bytes(base_.head_dim), kernel);
   }
 
-  struct DevicePlan {
+  struct Blocks {
     GrowingArray<PlanBlock, Queue> blocks;
     GrowingArray<TileRange, Queue> tiles;
     int count = 0;  // of blocks
@@ -154,11 +157,21 @@ class DeviceAttention {
 
   Queue& queue_;
   AttentionKernels kernels_;
-  bool tensor_, library_possible_, library_ = false;
-  LibraryAttention<T, Queue> calls_;
+  bool tensor_, library_possible_;
+  LibraryAttention<T, Queue> library_;
   AttentionArrays<T> base_;
-  DevicePlan forward_, queries_, keys_;  // queries of the forward, of the backward, and its keys
   GrowingArray<float, Queue> delta_, dk_part_, dv_part_;
+};
+
+// What set() has planned, in memory of the device that it keeps.
+template <class T, class Queue>
+class DeviceAttention<T, Queue>::Plan {
+  friend DeviceAttention;
+  [[nodiscard]] bool by_library() const noexcept { return !calls.calls.empty(); }
+
+  std::int32_t rows = 0;
+  LibraryPlan calls;
+  Blocks forward, queries, keys;  // queries of the forward, of the backward, and its keys
 };
 
 }  // namespace solopo::cuda

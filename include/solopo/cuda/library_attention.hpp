@@ -9,7 +9,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <utility>
 #include <vector>
 
 #include "solopo/core/view.hpp"
@@ -48,29 +47,38 @@ struct LibraryPlan {
   std::vector<Call> calls;
   std::vector<kernels::AttentionTile> rest;  // of queries that are in no call
   bool all_keys = false;                     // every row of keys is in a first call of them
-  bool all_rows = false;                     // every row of queries is in a tile
 };
 
 // The calls for tiles over `rows` rows. A prompt followed by its continuation is one causal call; a
-// continuation that is elsewhere is two. Queries with fewer than `least` pairs, or that a library cannot be
-// asked for, are left over.
+// continuation that is elsewhere, or the last rows of a causal tile, are two. Queries with fewer than `least`
+// pairs, or that a library cannot be asked for, are left over.
 [[nodiscard]] inline LibraryPlan library_plan(std::span<const kernels::AttentionTile> tiles,
                                               std::int32_t rows, std::int64_t least) {
   LibraryPlan plan;
   std::vector<kernels::AttentionTile> left(tiles.begin(), tiles.end());
-  const auto square = [](const kernels::AttentionTile& t) {
-    return t.causal && !t.read && t.q_begin == t.kv_begin && t.q_end == t.kv_end;
+  // The rows' own keys are the last that they see.
+  const auto own_last = [](const kernels::AttentionTile& t) {
+    return t.causal && !t.read && t.q_end == t.kv_end;
   };
+  const auto square = [&](const kernels::AttentionTile& t) { return own_last(t) && t.q_begin == t.kv_begin; };
   for (std::size_t i = 0; i + 2 < left.size(); ++i) {
     kernels::AttentionTile& prompt = left[i];
     const kernels::AttentionTile &before = left[i + 1], &own = left[i + 2];
-    if (square(prompt) && square(own) && !before.causal && !before.read && before.q_begin == prompt.q_end &&
+    if (own_last(prompt) && square(own) && !before.causal && !before.read && before.q_begin == prompt.q_end &&
         before.q_begin == own.q_begin && before.q_end == own.q_end && before.kv_begin == prompt.kv_begin &&
         before.kv_end == prompt.kv_end) {
       prompt.q_end = prompt.kv_end = own.q_end;
       left.erase(left.begin() + static_cast<std::ptrdiff_t>(i) + 1,
                  left.begin() + static_cast<std::ptrdiff_t>(i) + 3);
     }
+  }
+  for (std::size_t i = 0; i < left.size(); ++i) {
+    kernels::AttentionTile before = left[i];
+    before.kv_end -= before.q_end - before.q_begin;
+    if (!before.causal || before.kv_end <= before.kv_begin) continue;
+    before.causal = false;  // every query sees these
+    left[i].kv_begin = before.kv_end;
+    left.insert(left.begin() + static_cast<std::ptrdiff_t>(i++), before);
   }
   const auto meets = [](const kernels::AttentionTile& a, const kernels::AttentionTile& b) {
     return a.q_begin < b.q_end && b.q_begin < a.q_end;
@@ -103,10 +111,6 @@ struct LibraryPlan {
     plan.calls.push_back(call);
   }
   plan.all_keys = keys_seen == rows;
-  std::vector<char> seen(static_cast<std::size_t>(rows), 0);
-  for (const kernels::AttentionTile& t : tiles)
-    std::fill(seen.begin() + t.q_begin, seen.begin() + t.q_end, 1);
-  plan.all_rows = std::find(seen.begin(), seen.end(), 0) == seen.end();
   return plan;
 }
 
@@ -152,16 +156,14 @@ struct AddRows {
   }
 };
 
-// Runs a plan's calls. The log-sum-exp of the rows [b, b + n) of one call is (heads, n) at heads * b.
+// Runs plans' calls. The log-sum-exp of the rows [b, b + n) of one call is (heads, n) at heads * b.
 template <class T, class Queue>
 class LibraryAttention {
  public:
-  void set(LibraryPlan plan) { plan_ = std::move(plan); }
-
   // Writes the rows of the plan's queries; others stay as they are.
-  void forward(Queue& queue, const AttentionArrays<T>& a) {
+  void forward(Queue& queue, const LibraryPlan& plan, const AttentionArrays<T>& a) {
     const std::ptrdiff_t width = std::ptrdiff_t(a.heads) * a.head_dim;
-    for (const LibraryPlan::Call& c : plan_.calls) {
+    for (const LibraryPlan::Call& c : plan.calls) {
       const std::int32_t n = c.q_end - c.q_begin;
       AttentionPointers<T> p = pointers(a, c);
       AttentionCall call = call_of(a, c);
@@ -184,11 +186,11 @@ class LibraryAttention {
 
   // Writes dq of the plan's queries, and dk and dv of all keys: zeros of those that are in no call. The three
   // are columns of one array.
-  void backward(Queue& queue, const AttentionArrays<T>& a) {
+  void backward(Queue& queue, const LibraryPlan& plan, const AttentionArrays<T>& a) {
     const std::ptrdiff_t q_width = std::ptrdiff_t(a.heads) * a.head_dim,
                          kv_width = std::ptrdiff_t(a.kv_heads) * a.head_dim;
-    if (!plan_.all_keys) queue.zero(a.dq.data, static_cast<std::size_t>(a.rows * a.dq.stride));
-    for (const LibraryPlan::Call& c : plan_.calls) {
+    if (!plan.all_keys) queue.zero(a.dq.data, static_cast<std::size_t>(a.rows * a.dq.stride));
+    for (const LibraryPlan::Call& c : plan.calls) {
       const std::int32_t n = c.q_end - c.q_begin, keys = c.kv_end - c.kv_begin;
       const AttentionPointers<T> to = pointers(a, c);
       AttentionPointers<T> p = to;
@@ -242,7 +244,6 @@ class LibraryAttention {
             row(a.dv, c.kv_begin)};
   }
 
-  LibraryPlan plan_;
   GrowingArray<T, Queue> part_, part_keys_;
   GrowingArray<float, Queue> part_lse_;
 };

@@ -9,6 +9,7 @@
 #include <numeric>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "solopo/core/bfloat16.hpp"
@@ -22,6 +23,7 @@
 #include "solopo/cuda/row_kernels.hpp"
 #include "solopo/kernels/rotary.hpp"
 #include "solopo/model/check_batch.hpp"
+#include "solopo/model/computed_rows.hpp"
 #include "solopo/model/llama_weights.hpp"
 #include "solopo/model/packed_sequences.hpp"
 #include "solopo/model/work_count.hpp"
@@ -101,8 +103,10 @@ class DeviceLlama {
                   EmbedGradient<T>{dstream, distinct_tokens_.data(), token_begins_.data(), token_rows_.data(),
                                    dense(gradients + layout().embedding, c.vocab_size, c.hidden_size)});
     work_.backward += pass_;
-    if (options_.recompute) work_.recomputed += {.tokens = pass_.tokens, .pairs = pass_.pairs};
-    if (!logits_kept()) work_.recomputed += {.head_rows = pass_.head_rows};
+    cost::Work again;
+    if (options_.recompute) again = pass_;
+    again.head_rows = logits_kept() ? 0 : pass_.head_rows;
+    work_.recomputed += again;
   }
 
   // What the calls so far have computed.
@@ -121,7 +125,17 @@ class DeviceLlama {
   // As LlamaRunState::Layer.
   struct Layer {
     MatrixView<T> input, qkv, attention, middle, gate_up;
-    float* log_sum_exp = nullptr;
+    float* log_sum_exp = nullptr;  // of all rows
+
+    [[nodiscard]] Layer slice(const RowRun& rows) const noexcept {
+      const auto part = [&](MatrixView<T> x) { return x.slice(rows.begin, rows.end); };
+      return {part(input), part(qkv), part(attention), part(middle), part(gate_up), log_sum_exp};
+    }
+  };
+  // The rows that a layer computes, keys and values aside.
+  struct Computed {
+    std::vector<RowRun> runs;
+    typename DeviceAttention<T, Queue>::Plan plan;
   };
 
   [[nodiscard]] const LlamaLayout& layout() const noexcept { return weights_.layout(); }
@@ -198,6 +212,37 @@ class DeviceLlama {
         queue_, (longest / sum_chunk + 1) * static_cast<std::size_t>(std::max(c.hidden_size, c.qkv_width())));
   }
 
+  // --- the rows of a layer --------------------------------------------------------------------------------
+
+  // All rows over these tiles, and of the last layer `last`.
+  void plan_layers(std::vector<kernels::AttentionTile> tiles, const ComputedRows& last) {
+    const auto plan = [&](Computed& to, const ComputedRows& computed) {
+      to.runs = computed.runs;
+      attention_.set(to.plan, computed, rows_);
+    };
+    plan(all_, {{{0, rows_}}, std::move(tiles)});
+    plan(last_, last);
+  }
+  [[nodiscard]] bool is_last(std::size_t l) const noexcept { return l + 1 == layout().layers.size(); }
+  [[nodiscard]] const Computed& computed(std::size_t l) const noexcept { return is_last(l) ? last_ : all_; }
+  [[nodiscard]] static MatrixView<T> part(MatrixView<T> x, const RowRun& rows) noexcept {
+    return x.slice(rows.begin, rows.end);
+  }
+  [[nodiscard]] static MatrixView<T> columns(MatrixView<T> x, std::ptrdiff_t begin, std::ptrdiff_t count) {
+    return {x.data + begin, x.rows, count, x.stride};
+  }
+
+  // f(rows, first column, columns) for what a layer computes of [q | k | v]: first keys and values of all
+  // rows, in the last layer those alone, and then queries of computed rows.
+  template <class F>
+  void each_projection(std::size_t l, F&& f) const {
+    const LlamaConfig& c = weights_.config();
+    const RowRun all{0, rows_};
+    if (!is_last(l)) return f(all, std::ptrdiff_t(0), std::ptrdiff_t(c.qkv_width()));
+    f(all, std::ptrdiff_t(c.query_width()), 2 * std::ptrdiff_t(c.kv_width()));
+    for (const RowRun& run : last_.runs) f(run, std::ptrdiff_t(0), std::ptrdiff_t(c.query_width()));
+  }
+
   // --- a layer --------------------------------------------------------------------------------------------
 
   void norm(MatrixView<T> x, std::size_t offset, MatrixView<T> y) {
@@ -209,34 +254,27 @@ class DeviceLlama {
     queue_.gemm(false, true, x.rows, y.columns, x.columns, x.data, x.stride, weight(offset), x.columns, add,
                 y.data, y.stride);
   }
-  void linear_input_gradient(MatrixView<T> dy, std::size_t offset, MatrixView<T> dx) {
+  void linear_input_gradient(MatrixView<T> dy, std::size_t offset, MatrixView<T> dx, bool add = false) {
     queue_.gemm(false, false, dy.rows, dx.columns, dy.columns, dy.data, dy.stride, weight(offset), dx.columns,
-                static_cast<const T*>(nullptr), dx.data, dx.stride);
+                static_cast<const T*>(add ? dx.data : nullptr), dx.data, dx.stride);
   }
   void linear_weight_gradient(MatrixView<T> dy, MatrixView<T> x, float* dw) {
     queue_.gemm(true, false, dy.columns, x.columns, x.rows, dy.data, dy.stride, x.data, x.stride,
                 static_cast<const float*>(dw), dw, x.columns);
   }
 
-  void rotate(MatrixView<T> qkv, const T* bias, float direction, std::int32_t first_head = 0) {
+  // x: these rows of [q | k | v], from its column `first` on; after a bias, where that is given.
+  void rotate(MatrixView<T> x, const RowRun& rows, std::ptrdiff_t first, const T* bias, float direction) {
     const LlamaConfig& c = weights_.config();
-    const std::ptrdiff_t skipped = std::ptrdiff_t(first_head) * c.head_dim;
-    const MatrixView<T> x{qkv.data + skipped, qkv.rows, qkv.columns - skipped, qkv.stride};
-    queue_.launch(
-        static_cast<int>(x.rows), 1, 128, 0,
-        BiasAndRotate<T>{x, bias ? bias + skipped : nullptr, positions_.data(), cos_.data(), sin_.data(),
-                         c.num_attention_heads + c.num_key_value_heads - first_head, c.head_dim, direction});
-  }
-  [[nodiscard]] const T* bias(const LlamaLayout::Layer& o) const {
-    return weights_.config().attention_bias ? weight(o.qkv_bias) : nullptr;
-  }
-
-  [[nodiscard]] MatrixView<T> columns(MatrixView<T> x, std::ptrdiff_t begin, std::ptrdiff_t count) const {
-    return {x.data + begin, x.rows, count, x.stride};
+    const std::ptrdiff_t rotated =
+        std::min(first + x.columns, std::ptrdiff_t(c.query_width()) + c.kv_width());
+    queue_.launch(static_cast<int>(x.rows), 1, 128, 0,
+                  BiasAndRotate<T>{x, bias, positions_.data() + rows.begin, cos_.data(), sin_.data(),
+                                   static_cast<int>((rotated - first) / c.head_dim), c.head_dim, direction});
   }
   [[nodiscard]] AttentionArrays<T> attention_of(std::size_t l, const Layer& a) const {
     const LlamaConfig& c = weights_.config();
-    AttentionArrays<T> out = attention_.arrays();
+    AttentionArrays<T> out = attention_.arrays(computed(l).plan);
     out.q = columns(a.qkv, 0, c.query_width());
     out.k = columns(a.qkv, c.query_width(), c.kv_width());
     out.v = columns(a.qkv, c.query_width() + c.kv_width(), c.kv_width());
@@ -252,18 +290,30 @@ class DeviceLlama {
   // From a.input to a.gate_up.
   void activate(std::size_t l, const Layer& a) {
     const LlamaLayout::Layer& o = layout().layers[l];
+    const LlamaConfig& c = weights_.config();
     norm(a.input, o.input_norm, normed_);
-    linear(normed_, o.qkv, a.qkv);
-    rotate(a.qkv, bias(o), 1);
-    attention_.forward(attention_of(l, a));
-    linear(a.attention, o.output, a.middle, a.input.data);
-    norm(a.middle, o.mlp_norm, normed_);
-    linear(normed_, o.gate_up, a.gate_up);
+    each_projection(l, [&](const RowRun& rows, std::ptrdiff_t first, std::ptrdiff_t width) {
+      const MatrixView<T> y = columns(part(a.qkv, rows), first, width);
+      linear(part(normed_, rows), o.qkv + static_cast<std::size_t>(first * c.hidden_size), y);
+      rotate(y, rows, first, c.attention_bias ? weight(o.qkv_bias) + first : nullptr, 1);
+    });
+    attention_.forward(computed(l).plan, attention_of(l, a));
+    for (const RowRun& rows : computed(l).runs) {
+      const Layer own = a.slice(rows);
+      const MatrixView<T> normed = part(normed_, rows);
+      linear(own.attention, o.output, own.middle, own.input.data);
+      norm(own.middle, o.mlp_norm, normed);
+      linear(normed, o.gate_up, own.gate_up);
+    }
   }
   void project_down(std::size_t l, const Layer& a, MatrixView<T> output) {
-    queue_.launch(static_cast<int>(rows_), 1, held_threads(hidden_.columns), 0,
-                  SwiGlu<T>{a.gate_up, hidden_});
-    linear(hidden_, layout().layers[l].down, output, a.middle.data);
+    for (const RowRun& rows : computed(l).runs) {
+      const Layer own = a.slice(rows);
+      const MatrixView<T> hidden = part(hidden_, rows);
+      queue_.launch(static_cast<int>(hidden.rows), 1, held_threads(hidden.columns), 0,
+                    SwiGlu<T>{own.gate_up, hidden});
+      linear(hidden, layout().layers[l].down, part(output, rows), own.middle.data);
+    }
   }
 
   // Adds dL/dx into dx and dL/dw into the gradients, given dy.
@@ -282,32 +332,47 @@ class DeviceLlama {
     queue_.launch(blocks, 1, 128, 0, ColumnSum{parts_.data(), chunks, columns, to});
   }
 
+  // dstream holds dL/d output, zero in rows that are not computed, and becomes dL/d input.
   void layer_backward(std::size_t l, const Layer& a, MatrixView<T> dstream, float* gradients) {
     const LlamaLayout::Layer& o = layout().layers[l];
-    linear_input_gradient(dstream, o.down, dhidden_);
-    queue_.launch(static_cast<int>(rows_), 1, held_threads(hidden_.columns), 0,
-                  SwiGluGradient<T>{a.gate_up, dhidden_, hidden_, dgate_up_});
-    linear_weight_gradient(dstream, hidden_, gradients + o.down);
-    norm(a.middle, o.mlp_norm, normed_);
-    linear_weight_gradient(dgate_up_, normed_, gradients + o.gate_up);
-    linear_input_gradient(dgate_up_, o.gate_up, dnormed_);
-    norm_backward(a.middle, o.mlp_norm, dnormed_, dstream, gradients);
-
-    linear_weight_gradient(dstream, a.attention, gradients + o.output);
-    linear_input_gradient(dstream, o.output, dattention_);
     const LlamaConfig& c = weights_.config();
+    for (const RowRun& rows : computed(l).runs)
+      backward_to_attention(o, a.slice(rows), rows, part(dstream, rows), gradients);
     AttentionArrays<T> arrays = attention_of(l, a);
     arrays.dout = dattention_;
     arrays.dq = columns(dqkv_, 0, c.query_width());
     arrays.dk = columns(dqkv_, c.query_width(), c.kv_width());
     arrays.dv = columns(dqkv_, c.query_width() + c.kv_width(), c.kv_width());
-    attention_.backward(arrays);
-    rotate(dqkv_, nullptr, -1);
+    attention_.backward(computed(l).plan, arrays);
     norm(a.input, o.input_norm, normed_);
-    linear_weight_gradient(dqkv_, normed_, gradients + o.qkv);
-    if (c.attention_bias) add_columns(dqkv_, {}, nullptr, gradients + o.qkv_bias);
-    linear_input_gradient(dqkv_, o.qkv, dnormed_);
+    bool add = false;  // the first projection is of all rows
+    each_projection(l, [&](const RowRun& rows, std::ptrdiff_t first, std::ptrdiff_t width) {
+      const MatrixView<T> dy = columns(part(dqkv_, rows), first, width);
+      const std::size_t map = o.qkv + static_cast<std::size_t>(first * c.hidden_size);
+      rotate(dy, rows, first, nullptr, -1);
+      linear_weight_gradient(dy, part(normed_, rows), gradients + map);
+      if (c.attention_bias) add_columns(dy, {}, nullptr, gradients + o.qkv_bias + first);
+      linear_input_gradient(dy, map, part(dnormed_, rows), std::exchange(add, true));
+    });
     norm_backward(a.input, o.input_norm, dnormed_, dstream, gradients);
+  }
+
+  // From dL/d output of these rows to dL/d middle in dstream, and dattention_.
+  void backward_to_attention(const LlamaLayout::Layer& o, const Layer& a, const RowRun& rows,
+                             MatrixView<T> dstream, float* gradients) {
+    const MatrixView<T> normed = part(normed_, rows), hidden = part(hidden_, rows),
+                        dgate_up = part(dgate_up_, rows), dnormed = part(dnormed_, rows),
+                        dhidden = part(dhidden_, rows);
+    linear_input_gradient(dstream, o.down, dhidden);
+    queue_.launch(static_cast<int>(hidden.rows), 1, held_threads(hidden.columns), 0,
+                  SwiGluGradient<T>{a.gate_up, dhidden, hidden, dgate_up});
+    linear_weight_gradient(dstream, hidden, gradients + o.down);
+    norm(a.middle, o.mlp_norm, normed);
+    linear_weight_gradient(dgate_up, normed, gradients + o.gate_up);
+    linear_input_gradient(dgate_up, o.gate_up, dnormed);
+    norm_backward(a.middle, o.mlp_norm, dnormed, dstream, gradients);
+    linear_weight_gradient(dstream, a.attention, gradients + o.output);
+    linear_input_gradient(dstream, o.output, part(dattention_, rows));
   }
 
   // --- the head -------------------------------------------------------------------------------------------
@@ -410,23 +475,12 @@ class DeviceLlama {
       positions_.upload(queue_, positions);
       tokens_.upload(queue_, std::vector<std::int32_t>(batch.read_tokens.begin() + begin,
                                                        batch.read_tokens.begin() + end));
-      const kernels::AttentionTile tile[] = {{0, rows, 0, rows, true}};
-      attention_.set(tile, rows);
+      plan_layers({{0, rows, 0, rows, true}}, {});  // nothing reads the last layer's output
       embed();
       for (std::size_t l = 0; l < layers; ++l) {
         const Layer a = layer(l);
-        if (l + 1 < layers) {
-          activate(l, a);
-          project_down(l, a, input(l + 1));
-        } else {  // nothing reads the last layer's output
-          const LlamaLayout::Layer& o = layout().layers[l];
-          norm(a.input, o.input_norm, normed_);
-          const MatrixView<T> kv = columns(a.qkv, c.query_width(), 2 * std::ptrdiff_t(c.kv_width()));
-          linear(normed_,
-                 o.qkv + static_cast<std::size_t>(c.query_width()) * static_cast<std::size_t>(c.hidden_size),
-                 kv);
-          rotate(a.qkv, bias(o), 1, c.num_attention_heads);
-        }
+        activate(l, a);
+        project_down(l, a, input(l + 1));
         read_rows_ = static_cast<std::ptrdiff_t>(batch.read_tokens.size());
         MatrixView<T> cache = read_cache(l);
         read_rows_ = 0;
@@ -509,7 +563,8 @@ class DeviceLlama {
     statistic_ = statistic;
     read_rows_ = 0;
     if (!batch.read_tokens.empty()) read_prompts(batch);
-    pass_ = work_of(batch);
+    const ComputedRows last = scored_rows(batch);
+    pass_ = work_of(batch, last);
     responses_ = static_cast<std::size_t>(batch.responses);
     prepare(static_cast<std::int32_t>(batch.tokens.size()), !keep                ? Keep::nothing
                                                             : options_.recompute ? Keep::layer_inputs
@@ -518,7 +573,7 @@ class DeviceLlama {
     positions_.upload(queue_, batch.positions);
     upload_targets(batch);
     if (keep) upload_token_rows(batch);
-    attention_.set(batch.tiles, rows_);
+    plan_layers(batch.tiles, last);
     embed();
     for (std::size_t l = 0; l < layout().layers.size(); ++l) {
       const Layer a = layer(l);
@@ -548,6 +603,7 @@ class DeviceLlama {
   DeviceLlamaOptions options_;
   DeviceAttention<T, Queue> attention_;
   std::int32_t rows_ = 0;
+  Computed all_, last_;  // of layers before the last, and of the last
   std::size_t inputs_ = 1, works_ = 1, input_size_ = 0, work_size_ = 0;
   MatrixView<T> normed_, hidden_;                                   // workspace (S, C), (S, F)
   MatrixView<T> dqkv_, dattention_, dgate_up_, dnormed_, dhidden_;  // of the backward
