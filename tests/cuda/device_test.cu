@@ -4,11 +4,14 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "parity.hpp"
 #include "solopo/cuda/queue.cuh"
 #include "tiny_llama.hpp"
+#include "tiny_lora.hpp"
 
 namespace {
 
@@ -45,19 +48,31 @@ LlamaWeights<float> weights_of(const LlamaConfig& config, std::uint64_t seed) {
   return weights;
 }
 
+// The same of adapters, both matrices.
+LoraWeights<float> lora_of(const LlamaConfig& config, const LoraConfig& shape, std::uint64_t seed) {
+  auto lora = test::random_lora<float>(config, shape, seed);
+  for (const TensorSlot& slot : lora.layout.slots()) {
+    const float scale = 1.0f / (0.2f * std::sqrt(static_cast<float>(slot.shape[1])));
+    for (std::size_t i = 0; i < slot.size; ++i) lora.data[slot.offset + i] *= scale;
+  }
+  return lora;
+}
+
 template <class T>
 void model(CudaQueue& queue, const std::string& name, const LlamaConfig& config, std::size_t scale,
-           cuda::DeviceLlamaOptions options, double logps, double gradient, std::uint64_t seed) {
+           cuda::DeviceLlamaOptions options, double logps, double gradient, std::uint64_t seed,
+           const LoraWeights<float>* lora = nullptr) {
   const auto weights = weights_of(config, seed);
   for (const bool read : {false, true}) {
     RandomStream random(seed, "batch");
     const PackedSequences batch = test::mixed_batch(config.vocab_size, random, read, scale);
     const auto statistic = read ? Statistic::collision_logp : Statistic::none;
-    const auto report = test::model_parity<T>(queue, weights, batch, options, statistic);
+    const auto report = test::model_parity<T>(queue, weights, batch, options, statistic, lora);
     const std::string full =
         name + (read ? ", read prompt, " : ", ") + std::to_string(batch.tokens.size()) + " rows";
     expect(full + ": log-probabilities", report.logps, logps);
     if (read) expect(full + ": statistics", report.statistics, logps);
+    expect(full + ": counted as on the host", report.same_work ? 0 : 1, 0);
     expect(full + ": gradients (worst " + report.worst + ")", report.gradient, gradient);
   }
 }
@@ -103,14 +118,37 @@ int main(int argc, char** argv) {
       model<BFloat16>(queue, "bfloat16, wide, recompute", with_heads(64, 256, 2000), 11, {.recompute = true},
                       1e-2, 5e-2, seed++);
     }
+    // Ranks whose rows are aligned for tensor cores, and some that are not.
+    for (const std::int32_t rank : {4, 5, 8, 16, 64}) {
+      if (small && rank != 5) continue;
+      using enum Projections;
+      const std::string name = ", adapters of rank " + std::to_string(rank);
+      const LlamaConfig wide = with_heads(64, 64, 300);
+      const auto every = lora_of(wide, {.rank = rank, .alpha = 0.5 * rank}, seed),
+                 some = lora_of(wide, {.rank = rank, .alpha = 0.5 * rank, .targets = attention}, seed);
+      model<float>(queue, "float32" + name, wide, 2, {}, 1e-5, 1e-5, seed++, &every);
+      model<float>(queue, "float32, attention only" + name, wide, 2, {.recompute = true, .head_chunk = 5},
+                   1e-5, 1e-5, seed++, &some);
+      model<BFloat16>(queue, "bfloat16" + name, wide, small ? 1 : 9, {.recompute = true}, 1e-2, 5e-2, seed++,
+                      &every);
+      if (SOLOPO_HAS_CUDNN && !small)
+        model<BFloat16>(queue, "bfloat16, cuDNN, attention only" + name, wide, 9,
+                        {.attention = cuda::AttentionKernels::library}, 1e-2, 5e-2, seed++, &some);
+    }
     const LlamaConfig config = test::tiny_config();
     RandomStream random(7, "batch");
-    const auto losses = test::training_parity<float>(queue, test::random_weights<float>(config),
-                                                     test::mixed_batch(config.vocab_size, random, false), 10);
-    double worst = 0;
-    for (std::size_t s = 0; s < losses.first.size(); ++s)
-      worst = std::max(worst, static_cast<double>(std::abs(losses.first[s] - losses.second[s])));
-    expect("ten steps of training: loss", worst, 1e-4);
+    const PackedSequences batch = test::mixed_batch(config.vocab_size, random, false);
+    const auto ten_steps = [&](const char* name, std::optional<LoraWeights<float>> lora) {
+      const auto losses = test::training_parity<float>(queue, test::random_weights<float>(config), batch, 10,
+                                                       std::move(lora));
+      double worst = losses.first.front() == losses.first.back() ? 1 : 0;
+      for (std::size_t s = 0; s < losses.first.size(); ++s)
+        worst = std::max(worst, static_cast<double>(std::abs(losses.first[s] - losses.second[s])));
+      expect(name, worst, 1e-4);
+    };
+    ten_steps("ten steps of training: loss", std::nullopt);
+    ten_steps("ten steps of training, adapters: loss",
+              initial_lora<float>(config, {.rank = 4, .alpha = 8}, 3));
   } catch (const Error& error) {
     std::printf("FAIL %s\n", error.what());
     return 1;

@@ -296,13 +296,15 @@ class HostQueue {
   }
   template <class T, class Out>
   void gemm(bool ta, bool tb, std::ptrdiff_t m, std::ptrdiff_t n, std::ptrdiff_t k, const T* a,
-            std::ptrdiff_t lda, const T* b, std::ptrdiff_t ldb, const Out* add, Out* d, std::ptrdiff_t ldd) {
+            std::ptrdiff_t lda, const T* b, std::ptrdiff_t ldb, const Out* add, Out* d, std::ptrdiff_t ldd,
+            float factor = 1) {
     for (std::ptrdiff_t i = 0; i < m; ++i)
       for (std::ptrdiff_t j = 0; j < n; ++j) {
         float sum = 0;
         for (std::ptrdiff_t e = 0; e < k; ++e)
           sum += static_cast<float>(ta ? a[e * lda + i] : a[i * lda + e]) *
                  static_cast<float>(tb ? b[j * ldb + e] : b[e * ldb + j]);
+        sum *= factor;
         d[i * ldd + j] = add ? sum + static_cast<float>(add[i * ldd + j]) : sum;
       }
   }

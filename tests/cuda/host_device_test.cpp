@@ -5,6 +5,7 @@
 #include "host_device.hpp"
 #include "parity.hpp"
 #include "tiny_llama.hpp"
+#include "tiny_lora.hpp"
 
 namespace {
 
@@ -82,6 +83,49 @@ TEST_CASE("the device's model gives the host's numbers", "[cuda]") {
   CHECK(report.statistics <= 1e-6);
   CHECK(report.gradient <= 1e-5);
   CHECK(report.same_work);
+}
+
+TEST_CASE("the device's adapters give the host's numbers", "[cuda]") {
+  HostQueue queue;
+  RandomStream random(7, "batch");
+  using enum Projections;
+  const auto targets = GENERATE(Projections::all, Projections::attention, v | up, q | down);
+  const bool read = GENERATE(true, false);
+  const LlamaConfig config = test::tiny_config(read, !read);
+  const auto weights = test::random_weights<float>(config);
+  const auto lora = test::random_lora<float>(config, {.rank = 5, .alpha = 8, .targets = targets});
+  const PackedSequences batch = test::mixed_batch(config.vocab_size, random, read);
+  const auto report = test::model_parity<float>(
+      queue, weights, batch, {.recompute = read, .head_chunk = read ? 5 : 1024}, Statistic::none, &lora);
+  CAPTURE(static_cast<unsigned>(targets), read, report.worst);
+  CHECK(report.logps <= 1e-6);
+  CHECK(report.gradient <= 1e-5);
+  CHECK(report.same_work);
+}
+
+TEST_CASE("adapters in bfloat16 agree with float32 to rounding", "[cuda]") {
+  HostQueue queue;
+  RandomStream random(7, "batch");
+  const LlamaConfig config = test::tiny_config();
+  const auto lora = test::random_lora<float>(config, {.rank = 5, .alpha = 8});
+  const auto report = test::model_parity<BFloat16>(queue, test::random_weights<float>(config),
+                                                   test::mixed_batch(config.vocab_size, random, false), {},
+                                                   Statistic::none, &lora);
+  CAPTURE(report.worst);
+  CHECK(report.logps <= 1e-2);
+  CHECK(report.gradient <= 5e-2);
+}
+
+TEST_CASE("adapters of another model are refused on a device", "[cuda]") {
+  HostQueue queue;
+  LlamaConfig config = test::tiny_config();
+  const cuda::DeviceWeights<float, HostQueue> weights(queue, test::random_weights<float>(config));
+  config.hidden_size += 8;
+  const cuda::DeviceLora<float, HostQueue> foreign(queue, test::random_lora<float>(config, {})),
+      none(queue, {});
+  const auto model = [&](const auto& lora) { cuda::DeviceLlama<float, HostQueue>(queue, weights, lora); };
+  CHECK_THROWS_AS(model(foreign), ArgumentError);
+  CHECK_THROWS_AS(model(none), ArgumentError);
 }
 
 TEST_CASE("in bfloat16 plain kernels and tensor cores agree with float32 to rounding", "[cuda][slow]") {
@@ -218,6 +262,17 @@ TEST_CASE("ten steps of training on the device's code path", "[cuda]") {
   const LlamaConfig config = test::tiny_config();
   const auto losses = test::training_parity<float>(queue, test::random_weights<float>(config),
                                                    test::mixed_batch(config.vocab_size, random, false), 10);
+  CHECK(losses.first.front() != losses.first.back());
+  for (std::size_t s = 0; s < 10; ++s) CHECK(std::abs(losses.first[s] - losses.second[s]) <= 1e-4f);
+}
+
+TEST_CASE("ten steps of adapters' training on the device's code path", "[cuda]") {
+  HostQueue queue;
+  RandomStream random(7, "batch");
+  const LlamaConfig config = test::tiny_config();
+  const auto losses = test::training_parity<float>(queue, test::random_weights<float>(config),
+                                                   test::mixed_batch(config.vocab_size, random, false), 10,
+                                                   initial_lora<float>(config, {.rank = 4, .alpha = 8}, 3));
   CHECK(losses.first.front() != losses.first.back());
   for (std::size_t s = 0; s < 10; ++s) CHECK(std::abs(losses.first[s] - losses.second[s]) <= 1e-4f);
 }

@@ -6,13 +6,14 @@
 
 namespace solopo::test {
 
-HostPass host_pass(const LlamaWeights<float>& weights, const PackedSequences& batch, Statistic statistic,
-                   const std::vector<float>& dlogps, const std::vector<float>& dstatistics) {
-  Llama<float> model(weights);
+HostPass host_pass(const LlamaWeights<float>& weights, const LoraWeights<float>* lora,
+                   const PackedSequences& batch, Statistic statistic, const std::vector<float>& dlogps,
+                   const std::vector<float>& dstatistics) {
+  Llama<float> model = lora ? Llama<float>(weights, *lora) : Llama<float>(weights);
   HostPass out;
   out.logps = model.forward(batch, {.kind = statistic});
   out.statistics.assign(model.statistics().begin(), model.statistics().end());
-  out.gradient.assign(weights.layout.size(), 0.0f);
+  out.gradient.assign(lora ? lora->layout.size() : weights.layout.size(), 0.0f);
   model.backward(dlogps, out.gradient, dstatistics);
   out.work = model.work();
   return out;

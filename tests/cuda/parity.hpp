@@ -5,14 +5,18 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "solopo/core/random.hpp"
+#include "solopo/cuda/device_lora.hpp"
 #include "solopo/cuda/llama.hpp"
 #include "solopo/kernels/adamw_rule.hpp"
 #include "solopo/model/llama_weights.hpp"
+#include "solopo/model/lora.hpp"
 
 namespace solopo::test {
 
@@ -21,8 +25,9 @@ struct HostPass {
   std::vector<float> logps, statistics, gradient;
   WorkCount work;
 };
-HostPass host_pass(const LlamaWeights<float>& weights, const PackedSequences& batch, Statistic statistic,
-                   const std::vector<float>& dlogps, const std::vector<float>& dstatistics);
+HostPass host_pass(const LlamaWeights<float>& weights, const LoraWeights<float>* lora,
+                   const PackedSequences& batch, Statistic statistic, const std::vector<float>& dlogps,
+                   const std::vector<float>& dstatistics);
 
 inline double relative_difference(std::span<const float> actual, std::span<const float> expected) {
   double difference = 0, norm = 0;
@@ -59,43 +64,67 @@ inline PackedSequences mixed_batch(std::int32_t vocabulary, RandomStream& random
   return batch;
 }
 
+// A model on a device, with adapters where they are given, and the optimiser of what is trained.
+template <class T, class Queue>
+struct DeviceTraining {
+  cuda::DeviceWeights<T, Queue> weights;
+  std::optional<cuda::DeviceLora<T, Queue>> lora;
+  cuda::DeviceLlama<T, Queue> model;
+  cuda::DeviceAdamW<T, Queue> optimizer;
+
+  DeviceTraining(Queue& queue, const LlamaWeights<float>& from, const LoraWeights<float>* adapters,
+                 cuda::DeviceLlamaOptions options = {}, AdamWOptions adamw = {})
+      : weights(queue, from),
+        lora(adapters ? std::optional<cuda::DeviceLora<T, Queue>>(std::in_place, queue, *adapters)
+                      : std::nullopt),
+        model(lora ? cuda::DeviceLlama<T, Queue>(queue, weights, *lora, options)
+                   : cuda::DeviceLlama<T, Queue>(queue, weights, options)),
+        optimizer(queue, lora ? static_cast<cuda::DeviceTensors<T, Queue>&>(*lora) : weights, adamw) {}
+};
+
+// What the device reads: numbers rounded to its storage.
+template <class T, class Tensors>
+Tensors rounded(Tensors tensors) {
+  for (float& x : tensors.data) x = static_cast<float>(T(x));
+  return tensors;
+}
+
 struct ParityReport {
   double logps = 0, statistics = 0, gradient = 0;
   std::string worst;       // tensor
   bool same_work = false;  // in the forward and the backward
 };
 
-// Log-probabilities, statistics and every tensor's gradient of one batch.
+// Log-probabilities, statistics and the gradient of every tensor that is trained, of one batch.
 template <class T, class Queue>
 ParityReport model_parity(Queue& queue, const LlamaWeights<float>& weights, const PackedSequences& batch,
-                          cuda::DeviceLlamaOptions options, Statistic statistic) {
-  // What the device reads: weights rounded to its storage.
-  LlamaWeights<float> rounded(weights.config);
-  for (std::size_t i = 0; i < weights.data.size(); ++i)
-    rounded.data[i] = static_cast<float>(T(weights.data[i]));
+                          cuda::DeviceLlamaOptions options, Statistic statistic,
+                          const LoraWeights<float>* lora = nullptr) {
   std::vector<float> dlogps, dstatistics;
   for (std::int32_t r = 0; r < batch.responses; ++r) {
     dlogps.push_back(0.5f - 0.3f * static_cast<float>(r));
     dstatistics.push_back(statistic == Statistic::collision_logp ? 0.2f : 0.0f);
   }
-  const HostPass expected = host_pass(rounded, batch, statistic, dlogps, dstatistics);
+  const LoraWeights<float> adapters = lora ? rounded<T>(*lora) : LoraWeights<float>();
+  const HostPass expected =
+      host_pass(rounded<T>(weights), lora ? &adapters : nullptr, batch, statistic, dlogps, dstatistics);
 
-  cuda::DeviceWeights<T, Queue> device(queue, weights);
-  cuda::DeviceLlama<T, Queue> model(queue, device, options);
+  DeviceTraining<T, Queue> device(queue, weights, lora, options);
+  auto& model = device.model;
+  auto& optimizer = device.optimizer;
   const std::vector<float> scored = model.response_logps(batch, statistic);
   const std::vector<float> logps = model.forward(batch, statistic);
   ParityReport report;
   report.logps = relative_difference(logps, expected.logps);
   if (scored != logps) report.logps = 1;  // bit for bit
   report.statistics = relative_difference(model.statistics(), expected.statistics);
-  cuda::DeviceAdamW<T, Queue> optimizer(queue, device);
   const WorkCount before = model.work();
   model.backward(dlogps, optimizer.gradients(), dstatistics);
   report.same_work = before.forward == expected.work.forward + expected.work.forward &&
                      model.work().backward == expected.work.backward;
-  std::vector<float> gradient(weights.layout.size());
+  std::vector<float> gradient(expected.gradient.size());
   queue.download(gradient.data(), optimizer.gradients(), gradient.size());
-  for (const TensorSlot& slot : weights.layout.slots()) {
+  for (const TensorSlot& slot : lora ? lora->layout.slots() : weights.layout.slots()) {
     const double d = relative_difference(std::span(gradient).subspan(slot.offset, slot.size),
                                          std::span(expected.gradient).subspan(slot.offset, slot.size));
     if (!(d <= report.gradient)) {
@@ -118,8 +147,9 @@ ParityReport model_parity(Queue& queue, const LlamaWeights<float>& weights, cons
 
 // Losses of `steps` steps of AdamW on -logp of the first response and +logp of the second, device and host.
 template <class T, class Queue>
-std::pair<std::vector<float>, std::vector<float>> training_parity(Queue& queue, LlamaWeights<float> weights,
-                                                                  const PackedSequences& batch, int steps) {
+std::pair<std::vector<float>, std::vector<float>> training_parity(
+    Queue& queue, LlamaWeights<float> weights, const PackedSequences& batch, int steps,
+    std::optional<LoraWeights<float>> lora = std::nullopt) {
   const AdamWOptions adamw{.weight_decay = 0.01};
   std::vector<float> dlogps(static_cast<std::size_t>(batch.responses), 0.0f);
   dlogps[0] = -0.1f;
@@ -130,9 +160,9 @@ std::pair<std::vector<float>, std::vector<float>> training_parity(Queue& queue, 
     return sum;
   };
   std::pair<std::vector<float>, std::vector<float>> losses;
-  cuda::DeviceWeights<T, Queue> device(queue, weights);
-  cuda::DeviceLlama<T, Queue> model(queue, device);
-  cuda::DeviceAdamW<T, Queue> optimizer(queue, device, adamw);
+  DeviceTraining<T, Queue> device(queue, weights, lora ? &*lora : nullptr, {}, adamw);
+  auto& model = device.model;
+  auto& optimizer = device.optimizer;
   for (int s = 0; s < steps; ++s) {
     optimizer.zero_gradients();
     losses.first.push_back(loss(model.forward(batch)));
@@ -140,18 +170,19 @@ std::pair<std::vector<float>, std::vector<float>> training_parity(Queue& queue, 
     const double norm = optimizer.gradient_norm();
     optimizer.step(1e-3, norm > 1 ? static_cast<float>(1 / norm) : 1.0f);
   }
-  std::vector<float> first(weights.layout.size(), 0.0f), second(first);
+  const std::span<float> trained = lora ? std::span<float>(lora->data) : std::span<float>(weights.data);
+  std::vector<float> first(trained.size(), 0.0f), second(first);
   for (int s = 0; s < steps; ++s) {
-    const HostPass host = host_pass(weights, batch, Statistic::none, dlogps, {});
+    const HostPass host = host_pass(weights, lora ? &*lora : nullptr, batch, Statistic::none, dlogps, {});
     const std::vector<float>& gradients = host.gradient;
     losses.second.push_back(loss(host.logps));
     double squares = 0;
     for (const float g : gradients) squares += static_cast<double>(g) * static_cast<double>(g);
     const double norm = std::sqrt(squares);
     const AdamWRule rule = adamw_rule(adamw, s + 1, 1e-3, norm > 1 ? static_cast<float>(1 / norm) : 1.0f);
-    for (const TensorSlot& slot : weights.layout.slots())
+    for (const TensorSlot& slot : lora ? lora->layout.slots() : weights.layout.slots())
       for (std::size_t i = slot.offset; i < slot.offset + slot.size; ++i)
-        adamw_update(rule, slot.shape.size() > 1 ? rule.decay : 1.0f, gradients[i], weights.data[i], first[i],
+        adamw_update(rule, slot.shape.size() > 1 ? rule.decay : 1.0f, gradients[i], trained[i], first[i],
                      second[i]);
   }
   return losses;

@@ -27,28 +27,36 @@ inline constexpr int flat_threads = 256;
 template <class T, class Queue>
 class DeviceTensors {
  public:
-  // The slots' layout has from.size() elements.
-  DeviceTensors(Queue& queue, std::span<const TensorSlot> slots, std::span<const float> from)
-      : slots_(slots.begin(), slots.end()), master_(from.size()) {
-    if constexpr (!std::same_as<T, float>) values_ = typename Queue::template Array<T>(from.size());
+  // The slots' layout has from.size() elements. Frozen tensors are only read: of them the float32 numbers are
+  // not kept beside narrower ones.
+  DeviceTensors(Queue& queue, std::span<const TensorSlot> slots, std::span<const float> from,
+                bool frozen = false)
+      : slots_(slots.begin(), slots.end()), size_(from.size()) {
+    if (std::same_as<T, float> || !frozen) master_ = Master(size_);
+    if constexpr (!std::same_as<T, float>) values_ = typename Queue::template Array<T>(size_);
     upload(queue, from);
   }
 
   // Takes other numbers. Throws ArgumentError when the size is another.
   void upload(Queue& queue, std::span<const float> from) {
     check_size(from.size());
-    queue.upload(master_.data(), from.data(), from.size());
-    if constexpr (!std::same_as<T, float>)
-      queue.launch(flat_blocks(size()), 1, flat_threads, 0, Round{master_.data(), values_.data(), size()});
+    if (master_.size() == size_) return upload(queue, from, master_);
+    Master passing(size_);
+    upload(queue, from, passing);
+    queue.wait();  // before it goes
   }
-  // Copies the float32 numbers to the host.
+  // Copies the float32 numbers to the host. Throws ArgumentError when the size is another, or they are not
+  // kept.
   void download(Queue& queue, std::span<float> to) const {
     check_size(to.size());
+    if (master_.size() != size_)
+      throw ArgumentError("values", "are frozen: their float32 numbers were not kept");
     queue.download(to.data(), master_.data(), to.size());
   }
 
   [[nodiscard]] std::span<const TensorSlot> slots() const noexcept { return slots_; }
-  [[nodiscard]] std::size_t size() const noexcept { return master_.size(); }
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  // Null where they are not kept.
   [[nodiscard]] float* master() const noexcept { return master_.data(); }
   // What products read; the float32 numbers themselves for T = float.
   [[nodiscard]] T* values() const noexcept {
@@ -60,14 +68,22 @@ class DeviceTensors {
   }
 
  private:
+  using Master = typename Queue::template Array<float>;
+
   void check_size(std::size_t size) const {
-    if (size != master_.size())
+    if (size != size_)
       throw ArgumentError("values", "are " + std::to_string(size) + ", the tensors on the device have " +
-                                        std::to_string(master_.size()));
+                                        std::to_string(size_));
+  }
+  void upload(Queue& queue, std::span<const float> from, const Master& master) {
+    queue.upload(master.data(), from.data(), from.size());
+    if constexpr (!std::same_as<T, float>)
+      queue.launch(flat_blocks(size_), 1, flat_threads, 0, Round{master.data(), values_.data(), size_});
   }
 
   std::vector<TensorSlot> slots_;
-  typename Queue::template Array<float> master_;
+  std::size_t size_;
+  Master master_;
   typename Queue::template Array<T> values_;
 };
 
@@ -75,8 +91,9 @@ class DeviceTensors {
 template <class T, class Queue>
 class DeviceWeights : public DeviceTensors<T, Queue> {
  public:
-  DeviceWeights(Queue& queue, const LlamaWeights<float>& from)
-      : DeviceTensors<T, Queue>(queue, from.layout.slots(), {from.data.data(), from.data.size()}),
+  // Frozen weights cannot be trained, and take a third of the room in BFloat16.
+  DeviceWeights(Queue& queue, const LlamaWeights<float>& from, bool frozen = false)
+      : DeviceTensors<T, Queue>(queue, from.layout.slots(), {from.data.data(), from.data.size()}, frozen),
         config_(from.config),
         layout_(from.layout) {}
 
@@ -103,6 +120,8 @@ class DeviceAdamW {
         decays_((weights.size() + AdamWStep::group - 1) / AdamWStep::group),
         parts_(static_cast<std::size_t>(flat_blocks(weights.size()))) {
     check_adamw(options);
+    if (weights.master() == nullptr && weights.size() > 0)
+      throw ArgumentError("weights", "are frozen: they cannot be trained");
     std::vector<std::uint8_t> decays(decays_.size(), 0);
     for (const TensorSlot& slot : weights.slots())
       if (options.decay_vectors || slot.shape.size() > 1)

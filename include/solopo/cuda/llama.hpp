@@ -16,7 +16,9 @@
 #include "solopo/core/error.hpp"
 #include "solopo/core/response.hpp"
 #include "solopo/core/view.hpp"
+#include "solopo/cost/lora.hpp"
 #include "solopo/cuda/device_attention.hpp"
+#include "solopo/cuda/device_lora.hpp"
 #include "solopo/cuda/device_weights.hpp"
 #include "solopo/cuda/growing_array.hpp"
 #include "solopo/cuda/head_kernels.hpp"
@@ -25,6 +27,7 @@
 #include "solopo/model/check_batch.hpp"
 #include "solopo/model/computed_rows.hpp"
 #include "solopo/model/llama_weights.hpp"
+#include "solopo/model/lora.hpp"
 #include "solopo/model/packed_sequences.hpp"
 #include "solopo/model/work_count.hpp"
 
@@ -43,15 +46,16 @@ struct DeviceLlamaOptions {
 template <class T, class Queue>
 class DeviceLlama {
  public:
-  // Keeps references to both, which must live as long as this.
+  // Keeps references to both, which must live as long as this. Throws ArgumentError when an option is out of
+  // range.
   DeviceLlama(Queue& queue, const DeviceWeights<T, Queue>& weights, DeviceLlamaOptions options = {})
-      : queue_(queue),
-        weights_(weights),
-        options_(options),
-        attention_(queue, weights.config().num_attention_heads, weights.config().num_key_value_heads,
-                   weights.config().head_dim, options.attention) {
-    if (options.head_chunk < 1) throw ArgumentError("head_chunk", "must be 1 or more");
-  }
+      : DeviceLlama(queue, weights, nullptr, options) {}
+
+  // The model with adapters beside its maps: the weights are frozen, and gradients are the adapters'. Throws
+  // ArgumentError also when the adapters are another model's.
+  DeviceLlama(Queue& queue, const DeviceWeights<T, Queue>& weights, const DeviceLora<T, Queue>& lora,
+              DeviceLlamaOptions options = {})
+      : DeviceLlama(queue, weights, &lora, options) {}
 
   // Summed log-probability of each response [nats], (responses); with collision_logp statistics() has that
   // too. Waits for the device. Throws ArgumentError for a token outside the vocabulary, a sequence longer
@@ -70,9 +74,10 @@ class DeviceLlama {
   // The statistic of each response in the last pass, summed over its tokens; zeros of none.
   [[nodiscard]] std::span<const float> statistics() const noexcept { return statistics_; }
 
-  // Adds d(sum_r dlogps[r] * logp[r] + dstatistics[r] * statistic[r]) / d weights into `gradients`
-  // (layout.size()), which lie on the device; after forward(). dstatistics may stay empty. Does not wait for
-  // the device. Throws ArgumentError when sizes are wrong or no forward() went before; CudaError.
+  // Adds d(sum_r dlogps[r] * logp[r] + dstatistics[r] * statistic[r]) / d weights, or / d adapters where the
+  // model has some, into `gradients` (the size of their layout), which lie on the device; after forward().
+  // dstatistics may stay empty. Does not wait for the device. Throws ArgumentError when sizes are wrong or no
+  // forward() went before; CudaError.
   void backward(std::span<const float> dlogps, float* gradients, std::span<const float> dstatistics = {}) {
     if (!kept_) throw ArgumentError("backward", "no forward() went before");
     const auto check_size = [&](const char* name, std::size_t size) {
@@ -99,9 +104,11 @@ class DeviceLlama {
       if (options_.recompute) activate(l, a);
       layer_backward(l, a, dstream, gradients);
     }
-    queue_.launch(static_cast<int>(distinct_), 1, row_threads(c.hidden_size), 0,
-                  EmbedGradient<T>{dstream, distinct_tokens_.data(), token_begins_.data(), token_rows_.data(),
-                                   dense(gradients + layout().embedding, c.vocab_size, c.hidden_size)});
+    if (!lora_)
+      queue_.launch(
+          static_cast<int>(distinct_), 1, row_threads(c.hidden_size), 0,
+          EmbedGradient<T>{dstream, distinct_tokens_.data(), token_begins_.data(), token_rows_.data(),
+                           dense(gradients + layout().embedding, c.vocab_size, c.hidden_size)});
     work_.backward += pass_;
     cost::Work again;
     if (options_.recompute) again = pass_;
@@ -120,6 +127,7 @@ class DeviceLlama {
   }
 
  private:
+  using Adapter = LoraLayout::Adapter;
   enum class Keep { nothing, layer_inputs, all };
 
   // As LlamaRunState::Layer.
@@ -137,6 +145,26 @@ class DeviceLlama {
     std::vector<RowRun> runs;
     typename DeviceAttention<T, Queue>::Plan plan;
   };
+  // A linear map of a layer, or some rows of its W: where they begin, and the adapters beside them. `first`:
+  // the column of the whole map's output that theirs begins at, which adapters count from.
+  struct LinearMap {
+    std::size_t weight;
+    std::span<const Adapter> adapters;
+    std::ptrdiff_t first = 0;
+  };
+
+  DeviceLlama(Queue& queue, const DeviceWeights<T, Queue>& weights, const DeviceLora<T, Queue>* lora,
+              DeviceLlamaOptions options)
+      : queue_(queue),
+        weights_(weights),
+        lora_(lora),
+        options_(options),
+        attention_(queue, weights.config().num_attention_heads, weights.config().num_key_value_heads,
+                   weights.config().head_dim, options.attention) {
+    if (options.head_chunk < 1) throw ArgumentError("head_chunk", "must be 1 or more");
+    if (lora && !lora->fit(weights.config()))
+      throw ArgumentError("lora", "the adapters are not of a model of this shape");
+  }
 
   [[nodiscard]] const LlamaLayout& layout() const noexcept { return weights_.layout(); }
   [[nodiscard]] const T* weight(std::size_t offset) const noexcept { return weights_.values() + offset; }
@@ -163,10 +191,11 @@ class DeviceLlama {
     input_size_ = size(c.hidden_size);
     work_size_ = size(c.qkv_width()) + size(c.query_width()) + size(c.hidden_size) +
                  size(2 * std::int64_t(c.intermediate_size));
-    const std::size_t shared = size(c.hidden_size) + size(c.intermediate_size);
+    const std::size_t shared = size(c.hidden_size) + size(c.intermediate_size) + size(inner_columns());
     T* const arena = arena_.reserve(queue_, input_size_ * (inputs_ + 1) + work_size_ * works_ + shared);
     normed_ = dense(arena + input_size_ * (inputs_ + 1) + work_size_ * works_, rows, c.hidden_size);
     hidden_ = dense(normed_.data + size(c.hidden_size), rows, c.intermediate_size);
+    inner_ = dense(hidden_.data + size(c.intermediate_size), rows, inner_columns());
     lse_.reserve(queue_, DeviceAttention<T, Queue>::log_sum_exps(s, c.num_attention_heads) * works_);
   }
 
@@ -194,20 +223,29 @@ class DeviceLlama {
     return l;
   }
 
+  // Columns of workspace that the adapters take.
+  [[nodiscard]] std::ptrdiff_t inner_columns() const {
+    if (!lora_) return 0;
+    const LoraConfig& of = lora_->config();
+    return static_cast<std::ptrdiff_t>(cost::lora_inner_columns({.rank = of.rank, .targets = of.targets}));
+  }
+
   void prepare_backward() {
     const LlamaConfig& c = weights_.config();
-    const std::ptrdiff_t widths[] = {c.qkv_width(), c.query_width(), 2 * std::ptrdiff_t(c.intermediate_size),
-                                     c.hidden_size, c.intermediate_size};
-    MatrixView<T>* const views[] = {&dqkv_, &dattention_, &dgate_up_, &dnormed_, &dhidden_};
+    const std::ptrdiff_t widths[] = {
+        c.qkv_width(), c.query_width(),     2 * std::ptrdiff_t(c.intermediate_size),
+        c.hidden_size, c.intermediate_size, inner_columns()};
+    MatrixView<T>* const views[] = {&dqkv_, &dattention_, &dgate_up_, &dnormed_, &dhidden_, &dinner_};
     std::size_t total = 0;
     for (const std::ptrdiff_t w : widths) total += padded(static_cast<std::size_t>(rows_ * w));
     T* p = workspace_.reserve(queue_, total);
-    for (std::size_t i = 0; i < 5; ++i) {
+    for (std::size_t i = 0; i < 6; ++i) {
       *views[i] = dense(p, rows_, widths[i]);
       p += padded(static_cast<std::size_t>(rows_ * widths[i]));
     }
     const auto longest = static_cast<std::size_t>(std::max<std::ptrdiff_t>(rows_, target_count()));
     scales_.reserve(queue_, longest);
+    if (lora_) return;
     parts_.reserve(
         queue_, (longest / sum_chunk + 1) * static_cast<std::size_t>(std::max(c.hidden_size, c.qkv_width())));
   }
@@ -232,15 +270,30 @@ class DeviceLlama {
     return {x.data + begin, x.rows, count, x.stride};
   }
 
-  // f(rows, first column, columns) for what a layer computes of [q | k | v]: first keys and values of all
+  // f(rows, map, its columns of [q | k | v]) for what a layer computes of these: first keys and values of all
   // rows, in the last layer those alone, and then queries of computed rows.
   template <class F>
   void each_projection(std::size_t l, F&& f) const {
     const LlamaConfig& c = weights_.config();
-    const RowRun all{0, rows_};
-    if (!is_last(l)) return f(all, std::ptrdiff_t(0), std::ptrdiff_t(c.qkv_width()));
-    f(all, std::ptrdiff_t(c.query_width()), 2 * std::ptrdiff_t(c.kv_width()));
-    for (const RowRun& run : last_.runs) f(run, std::ptrdiff_t(0), std::ptrdiff_t(c.query_width()));
+    const std::span<const Adapter> adapters = adapters_of(l).qkv;
+    const auto map = [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+      const auto from = [&](std::ptrdiff_t column) {
+        return std::find_if(adapters.begin(), adapters.end(),
+                            [=](const Adapter& adapter) { return adapter.column >= column; });
+      };
+      return LinearMap{layout().layers[l].qkv + static_cast<std::size_t>(begin * c.hidden_size),
+                       {from(begin), from(end)},
+                       begin};
+    };
+    const std::ptrdiff_t queries = c.query_width(), all = c.qkv_width();
+    const RowRun all_rows{0, rows_};
+    if (!is_last(l)) return f(all_rows, map(0, all), all);
+    f(all_rows, map(queries, all), all - queries);
+    for (const RowRun& run : last_.runs) f(run, map(0, queries), queries);
+  }
+  [[nodiscard]] const LoraLayout::Layer& adapters_of(std::size_t l) const noexcept {
+    static const LoraLayout::Layer none;
+    return lora_ ? lora_->layout().layers[l] : none;
   }
 
   // --- a layer --------------------------------------------------------------------------------------------
@@ -249,18 +302,74 @@ class DeviceLlama {
     launch_norm<HeldRmsNorm, T>(queue_, static_cast<int>(x.rows),
                                 RmsNorm<T>{x, nullptr, weight(offset), y, epsilon()});
   }
-  // y (S, out) = x (S, in) W^T + add, where that is given.
-  void linear(MatrixView<T> x, std::size_t offset, MatrixView<T> y, const T* add = nullptr) {
-    queue_.gemm(false, true, x.rows, y.columns, x.columns, x.data, x.stride, weight(offset), x.columns, add,
-                y.data, y.stride);
+  // y (S, out) = x (S, in) W^T + add, where that is given; of adapters + s u B^T, u = x A^T.
+  void linear(MatrixView<T> x, const LinearMap& map, MatrixView<T> y, const T* add = nullptr) {
+    queue_.gemm(false, true, x.rows, y.columns, x.columns, x.data, x.stride, weight(map.weight), x.columns,
+                add, y.data, y.stride);
+    if (map.adapters.empty()) return;
+    const MatrixView<T> u = inner(map, x);
+    each_adapter(map, u, y, [&](const Adapter& adapter, MatrixView<T> own, MatrixView<T> to) {
+      queue_.gemm(false, true, own.rows, to.columns, own.columns, own.data, own.stride, b_of(adapter), rank(),
+                  static_cast<const T*>(to.data), to.data, to.stride, scale());
+    });
   }
-  void linear_input_gradient(MatrixView<T> dy, std::size_t offset, MatrixView<T> dx, bool add = false) {
-    queue_.gemm(false, false, dy.rows, dx.columns, dy.columns, dy.data, dy.stride, weight(offset), dx.columns,
-                static_cast<const T*>(add ? dx.data : nullptr), dx.data, dx.stride);
+  // dx (S, in) = dy (S, out) W, or that added; of adapters dinner = s dy B and dx += dinner A.
+  void linear_input_gradient(MatrixView<T> dy, const LinearMap& map, MatrixView<T> dx, bool add = false) {
+    queue_.gemm(false, false, dy.rows, dx.columns, dy.columns, dy.data, dy.stride, weight(map.weight),
+                dx.columns, static_cast<const T*>(add ? dx.data : nullptr), dx.data, dx.stride);
+    if (map.adapters.empty()) return;
+    const MatrixView<T> du = inner_part(map, dinner_, dy.rows);
+    each_adapter(map, du, dy, [&](const Adapter& adapter, MatrixView<T> own, MatrixView<T> from) {
+      queue_.gemm(false, false, own.rows, own.columns, from.columns, from.data, from.stride, b_of(adapter),
+                  rank(), static_cast<const T*>(nullptr), own.data, own.stride, scale());
+    });
+    queue_.gemm(false, false, dx.rows, dx.columns, du.columns, du.data, du.stride, a_of(map), dx.columns,
+                static_cast<const T*>(dx.data), dx.data, dx.stride);
   }
-  void linear_weight_gradient(MatrixView<T> dy, MatrixView<T> x, float* dw) {
-    queue_.gemm(true, false, dy.columns, x.columns, x.rows, dy.data, dy.stride, x.data, x.stride,
-                static_cast<const float*>(dw), dw, x.columns);
+  // dW (out, in) += dy^T x, or where W is frozen of its adapters, after linear_input_gradient() gave their
+  // dinner: dA += dinner^T x and dB += s dy^T u.
+  void linear_weight_gradient(MatrixView<T> dy, MatrixView<T> x, const LinearMap& map, float* gradients) {
+    const auto add = [&](MatrixView<T> d, MatrixView<T> of, std::size_t offset, float factor) {
+      float* const sum = gradients + offset;
+      queue_.gemm(true, false, d.columns, of.columns, of.rows, d.data, d.stride, of.data, of.stride,
+                  static_cast<const float*>(sum), sum, of.columns, factor);
+    };
+    if (!lora_) return add(dy, x, map.weight, 1);
+    if (map.adapters.empty()) return;
+    each_adapter(map, inner(map, x), dy, [&](const Adapter& adapter, MatrixView<T> u, MatrixView<T> d) {
+      add(d, u, adapter.b, scale());
+    });
+    add(inner_part(map, dinner_, x.rows), x, map.adapters.front().a, 1);
+  }
+
+  [[nodiscard]] std::ptrdiff_t rank() const noexcept { return lora_->config().rank; }
+  [[nodiscard]] float scale() const noexcept { return static_cast<float>(lora_->config().scale()); }
+  // Of all adapters of a map, one below the other (adapters r, in).
+  [[nodiscard]] const T* a_of(const LinearMap& map) const noexcept {
+    return lora_->values() + map.adapters.front().a;
+  }
+  [[nodiscard]] const T* b_of(const Adapter& adapter) const noexcept { return lora_->values() + adapter.b; }
+  // What a map's adapters take of the workspace: r columns each.
+  [[nodiscard]] MatrixView<T> inner_part(const LinearMap& map, MatrixView<T> workspace,
+                                         std::ptrdiff_t rows) const noexcept {
+    return dense(workspace.data, rows, static_cast<std::ptrdiff_t>(map.adapters.size()) * rank());
+  }
+  // u (S, adapters r) = x A^T
+  MatrixView<T> inner(const LinearMap& map, MatrixView<T> x) {
+    const MatrixView<T> u = inner_part(map, inner_, x.rows);
+    queue_.gemm(false, true, u.rows, u.columns, x.columns, x.data, x.stride, a_of(map), x.columns,
+                static_cast<const T*>(nullptr), u.data, u.stride);
+    return u;
+  }
+  // f(adapter, its columns of `inner`, its columns of the map's output)
+  template <class F>
+  void each_adapter(const LinearMap& map, MatrixView<T> inner, MatrixView<T> output, F&& f) const {
+    std::ptrdiff_t column = 0;
+    for (const Adapter& adapter : map.adapters) {
+      f(adapter, columns(inner, column, rank()),
+        columns(output, adapter.column - map.first, adapter.columns));
+      column += rank();
+    }
   }
 
   // x: these rows of [q | k | v], from its column `first` on; after a bias, where that is given.
@@ -290,20 +399,21 @@ class DeviceLlama {
   // From a.input to a.gate_up.
   void activate(std::size_t l, const Layer& a) {
     const LlamaLayout::Layer& o = layout().layers[l];
-    const LlamaConfig& c = weights_.config();
+    const LoraLayout::Layer& adapters = adapters_of(l);
+    const T* const bias = weights_.config().attention_bias ? weight(o.qkv_bias) : nullptr;
     norm(a.input, o.input_norm, normed_);
-    each_projection(l, [&](const RowRun& rows, std::ptrdiff_t first, std::ptrdiff_t width) {
-      const MatrixView<T> y = columns(part(a.qkv, rows), first, width);
-      linear(part(normed_, rows), o.qkv + static_cast<std::size_t>(first * c.hidden_size), y);
-      rotate(y, rows, first, c.attention_bias ? weight(o.qkv_bias) + first : nullptr, 1);
+    each_projection(l, [&](const RowRun& rows, const LinearMap& map, std::ptrdiff_t width) {
+      const MatrixView<T> y = columns(part(a.qkv, rows), map.first, width);
+      linear(part(normed_, rows), map, y);
+      rotate(y, rows, map.first, bias ? bias + map.first : nullptr, 1);
     });
     attention_.forward(computed(l).plan, attention_of(l, a));
     for (const RowRun& rows : computed(l).runs) {
       const Layer own = a.slice(rows);
       const MatrixView<T> normed = part(normed_, rows);
-      linear(own.attention, o.output, own.middle, own.input.data);
+      linear(own.attention, {o.output, adapters.output}, own.middle, own.input.data);
       norm(own.middle, o.mlp_norm, normed);
-      linear(normed, o.gate_up, own.gate_up);
+      linear(normed, {o.gate_up, adapters.gate_up}, own.gate_up);
     }
   }
   void project_down(std::size_t l, const Layer& a, MatrixView<T> output) {
@@ -312,17 +422,17 @@ class DeviceLlama {
       const MatrixView<T> hidden = part(hidden_, rows);
       queue_.launch(static_cast<int>(hidden.rows), 1, held_threads(hidden.columns), 0,
                     SwiGlu<T>{own.gate_up, hidden});
-      linear(hidden, layout().layers[l].down, part(output, rows), own.middle.data);
+      linear(hidden, {layout().layers[l].down, adapters_of(l).down}, part(output, rows), own.middle.data);
     }
   }
 
-  // Adds dL/dx into dx and dL/dw into the gradients, given dy.
+  // Adds dL/dx into dx and, unless it is frozen, dL/dw into the gradients, given dy.
   void norm_backward(MatrixView<T> x, std::size_t offset, MatrixView<T> dy, MatrixView<T> dx,
                      float* gradients) {
     launch_norm<HeldRmsNormGradient, T>(
         queue_, static_cast<int>(x.rows),
         RmsNormGradient<T>{x, nullptr, nullptr, weight(offset), dy, dx, scales_.data(), epsilon()});
-    add_columns(dy, x, nullptr, gradients + offset);
+    if (!lora_) add_columns(dy, x, nullptr, gradients + offset);
   }
   // to (C) += the column sums of dy * x * scales, or of dy alone.
   void add_columns(MatrixView<T> dy, MatrixView<T> x, const std::int32_t* rows, float* to) {
@@ -337,7 +447,7 @@ class DeviceLlama {
     const LlamaLayout::Layer& o = layout().layers[l];
     const LlamaConfig& c = weights_.config();
     for (const RowRun& rows : computed(l).runs)
-      backward_to_attention(o, a.slice(rows), rows, part(dstream, rows), gradients);
+      backward_to_attention(l, a.slice(rows), rows, part(dstream, rows), gradients);
     AttentionArrays<T> arrays = attention_of(l, a);
     arrays.dout = dattention_;
     arrays.dq = columns(dqkv_, 0, c.query_width());
@@ -346,33 +456,36 @@ class DeviceLlama {
     attention_.backward(computed(l).plan, arrays);
     norm(a.input, o.input_norm, normed_);
     bool add = false;  // the first projection is of all rows
-    each_projection(l, [&](const RowRun& rows, std::ptrdiff_t first, std::ptrdiff_t width) {
-      const MatrixView<T> dy = columns(part(dqkv_, rows), first, width);
-      const std::size_t map = o.qkv + static_cast<std::size_t>(first * c.hidden_size);
-      rotate(dy, rows, first, nullptr, -1);
-      linear_weight_gradient(dy, part(normed_, rows), gradients + map);
-      if (c.attention_bias) add_columns(dy, {}, nullptr, gradients + o.qkv_bias + first);
+    each_projection(l, [&](const RowRun& rows, const LinearMap& map, std::ptrdiff_t width) {
+      const MatrixView<T> dy = columns(part(dqkv_, rows), map.first, width);
+      rotate(dy, rows, map.first, nullptr, -1);
       linear_input_gradient(dy, map, part(dnormed_, rows), std::exchange(add, true));
+      linear_weight_gradient(dy, part(normed_, rows), map, gradients);
+      if (c.attention_bias && !lora_) add_columns(dy, {}, nullptr, gradients + o.qkv_bias + map.first);
     });
     norm_backward(a.input, o.input_norm, dnormed_, dstream, gradients);
   }
 
   // From dL/d output of these rows to dL/d middle in dstream, and dattention_.
-  void backward_to_attention(const LlamaLayout::Layer& o, const Layer& a, const RowRun& rows,
-                             MatrixView<T> dstream, float* gradients) {
+  void backward_to_attention(std::size_t l, const Layer& a, const RowRun& rows, MatrixView<T> dstream,
+                             float* gradients) {
+    const LlamaLayout::Layer& o = layout().layers[l];
+    const LoraLayout::Layer& adapters = adapters_of(l);
+    const LinearMap output{o.output, adapters.output}, gate_up{o.gate_up, adapters.gate_up},
+        down{o.down, adapters.down};
     const MatrixView<T> normed = part(normed_, rows), hidden = part(hidden_, rows),
                         dgate_up = part(dgate_up_, rows), dnormed = part(dnormed_, rows),
                         dhidden = part(dhidden_, rows);
-    linear_input_gradient(dstream, o.down, dhidden);
+    linear_input_gradient(dstream, down, dhidden);
     queue_.launch(static_cast<int>(hidden.rows), 1, held_threads(hidden.columns), 0,
                   SwiGluGradient<T>{a.gate_up, dhidden, hidden, dgate_up});
-    linear_weight_gradient(dstream, hidden, gradients + o.down);
+    linear_weight_gradient(dstream, hidden, down, gradients);
     norm(a.middle, o.mlp_norm, normed);
-    linear_weight_gradient(dgate_up, normed, gradients + o.gate_up);
-    linear_input_gradient(dgate_up, o.gate_up, dnormed);
+    linear_input_gradient(dgate_up, gate_up, dnormed);
+    linear_weight_gradient(dgate_up, normed, gate_up, gradients);
     norm_backward(a.middle, o.mlp_norm, dnormed, dstream, gradients);
-    linear_weight_gradient(dstream, a.attention, gradients + o.output);
-    linear_input_gradient(dstream, o.output, part(dattention_, rows));
+    linear_input_gradient(dstream, output, part(dattention_, rows));
+    linear_weight_gradient(dstream, a.attention, output, gradients);
   }
 
   // --- the head -------------------------------------------------------------------------------------------
@@ -439,6 +552,7 @@ class DeviceLlama {
       queue_.gemm(false, false, n, c.hidden_size, c.vocab_size, dlogits_.data(), c.vocab_size,
                   head_weight().data, c.hidden_size, static_cast<const T*>(nullptr), dhead.row(begin),
                   c.hidden_size);
+      if (lora_) return;
       float* const dw = gradients + layout().head;
       queue_.gemm(true, false, c.vocab_size, c.hidden_size, n, dlogits_.data(), c.vocab_size,
                   head_rows_.data() + begin * c.hidden_size, c.hidden_size, static_cast<const float*>(dw), dw,
@@ -450,7 +564,7 @@ class DeviceLlama {
         queue_, static_cast<int>(scored_rows_),
         RmsNormGradient<T>{output, scored_.data(), scored_begins_.data(), weight(layout().final_norm), dhead,
                            dstream, scales_.data(), epsilon()});
-    add_columns(dhead, output, target_rows_.data(), gradients + layout().final_norm);
+    if (!lora_) add_columns(dhead, output, target_rows_.data(), gradients + layout().final_norm);
   }
 
   // --- a pass ---------------------------------------------------------------------------------------------
@@ -572,7 +686,7 @@ class DeviceLlama {
     tokens_.upload(queue_, batch.tokens);
     positions_.upload(queue_, batch.positions);
     upload_targets(batch);
-    if (keep) upload_token_rows(batch);
+    if (keep && !lora_) upload_token_rows(batch);
     plan_layers(batch.tiles, last);
     embed();
     for (std::size_t l = 0; l < layout().layers.size(); ++l) {
@@ -600,13 +714,14 @@ class DeviceLlama {
 
   Queue& queue_;
   const DeviceWeights<T, Queue>& weights_;
+  const DeviceLora<T, Queue>* lora_;  // null: the weights themselves are trained
   DeviceLlamaOptions options_;
   DeviceAttention<T, Queue> attention_;
   std::int32_t rows_ = 0;
   Computed all_, last_;  // of layers before the last, and of the last
   std::size_t inputs_ = 1, works_ = 1, input_size_ = 0, work_size_ = 0;
-  MatrixView<T> normed_, hidden_;                                   // workspace (S, C), (S, F)
-  MatrixView<T> dqkv_, dattention_, dgate_up_, dnormed_, dhidden_;  // of the backward
+  MatrixView<T> normed_, hidden_, inner_;  // workspace (S, C), (S, F), (S, R)
+  MatrixView<T> dqkv_, dattention_, dgate_up_, dnormed_, dhidden_, dinner_;  // of the backward
   GrowingArray<T, Queue> arena_, workspace_, dstream_, read_, head_rows_, dhead_, dlogits_;
   GrowingArray<float, Queue> lse_, cos_, sin_, logits_, token_logps_, head_lse_, token_statistics_, scales_,
       parts_, derivatives_;

@@ -49,10 +49,11 @@ class MatrixProduct {
     handle_.reset(handle);
   }
 
-  // d (m, n) = op(a) op(b) + add, all row-major; add may be null. Throws CublasError.
+  // d (m, n) = factor op(a) op(b) + add, all row-major; add may be null. Throws CublasError.
   template <class T, class Out>
   void gemm(bool ta, bool tb, std::ptrdiff_t m, std::ptrdiff_t n, std::ptrdiff_t k, const T* a,
-            std::ptrdiff_t lda, const T* b, std::ptrdiff_t ldb, const Out* add, Out* d, std::ptrdiff_t ldd) {
+            std::ptrdiff_t lda, const T* b, std::ptrdiff_t ldb, const Out* add, Out* d, std::ptrdiff_t ldd,
+            float factor = 1) {
     static_assert(std::same_as<T, float> || std::same_as<T, BFloat16>);
     static_assert(std::same_as<Out, float> || std::same_as<Out, BFloat16>);
     if (m == 0 || n == 0) return;
@@ -70,11 +71,11 @@ class MatrixProduct {
     auto found = plans_.find(key);
     if (found == plans_.end()) found = plans_.emplace(key, Plan(key, handle_.get())).first;
     const Plan& plan = found->second;
-    const float one = 1, beta = add ? 1.0f : 0.0f;
+    const float beta = add ? 1.0f : 0.0f;
     // The library's matrices are column-major: it is given the transposed product.
-    check(cublasLtMatmul(handle_.get(), plan.operation.get(), &one, b, plan.a.get(), a, plan.b.get(), &beta,
-                         add ? add : d, plan.d.get(), d, plan.d.get(), &plan.algorithm, workspace_.data(),
-                         workspace_bytes, stream_),
+    check(cublasLtMatmul(handle_.get(), plan.operation.get(), &factor, b, plan.a.get(), a, plan.b.get(),
+                         &beta, add ? add : d, plan.d.get(), d, plan.d.get(), &plan.algorithm,
+                         workspace_.data(), workspace_bytes, stream_),
           "cublasLtMatmul");
   }
 

@@ -66,11 +66,12 @@ class CudaQueue {
     check(cudaGetLastError(), "kernel launch");
   }
 
-  // d (m, n) = op(a) op(b) + add; add (m, n) has d's stride, may be d and may be null.
+  // d (m, n) = factor op(a) op(b) + add; add (m, n) has d's stride, may be d and may be null.
   template <class T, class Out>
   void gemm(bool ta, bool tb, std::ptrdiff_t m, std::ptrdiff_t n, std::ptrdiff_t k, const T* a,
-            std::ptrdiff_t lda, const T* b, std::ptrdiff_t ldb, const Out* add, Out* d, std::ptrdiff_t ldd) {
-    product_.gemm(ta, tb, m, n, k, a, lda, b, ldb, add, d, ldd);
+            std::ptrdiff_t lda, const T* b, std::ptrdiff_t ldb, const Out* add, Out* d, std::ptrdiff_t ldd,
+            float factor = 1) {
+    product_.gemm(ta, tb, m, n, k, a, lda, b, ldb, add, d, ldd, factor);
   }
 
   // Whether attention_forward() and attention_backward() are there for heads of this width.

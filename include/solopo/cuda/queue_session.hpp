@@ -11,6 +11,7 @@
 
 #include "solopo/core/bfloat16.hpp"
 #include "solopo/core/error.hpp"
+#include "solopo/cuda/device_lora.hpp"
 #include "solopo/cuda/device_weights.hpp"
 #include "solopo/cuda/llama.hpp"
 #include "solopo/cuda/session.hpp"
@@ -26,9 +27,14 @@ class QueueSession final : public DeviceSession {
   // when the adapters are another model's, CudaError when the device has no room.
   QueueSession(std::unique_ptr<Queue> queue, const LlamaWeights<float>& weights,
                const LoraWeights<float>* lora, const SessionOptions& options)
-      : queue_(std::move(queue)), weights_(*queue_, weights) {
-    (void)lora;
-    model_.emplace(*queue_, weights_, DeviceLlamaOptions{.recompute = options.recompute});
+      : queue_(std::move(queue)), weights_(*queue_, weights, lora != nullptr || !options.trains) {
+    const DeviceLlamaOptions how{.recompute = options.recompute};
+    if (lora) {
+      lora_.emplace(*queue_, *lora);
+      model_.emplace(*queue_, weights_, *lora_, how);
+    } else {
+      model_.emplace(*queue_, weights_, how);
+    }
     if (options.trains) optimizer_.emplace(*queue_, values(), options.adamw);
   }
 
@@ -62,7 +68,10 @@ class QueueSession final : public DeviceSession {
   }
 
  private:
-  [[nodiscard]] DeviceTensors<T, Queue>& values() { return weights_; }
+  [[nodiscard]] DeviceTensors<T, Queue>& values() {
+    if (lora_) return *lora_;
+    return weights_;
+  }
   [[nodiscard]] DeviceAdamW<T, Queue>& optimizer() {
     if (!optimizer_) throw ArgumentError("session", "was opened without gradients: it does not train");
     return *optimizer_;
@@ -70,6 +79,7 @@ class QueueSession final : public DeviceSession {
 
   std::unique_ptr<Queue> queue_;
   DeviceWeights<T, Queue> weights_;
+  std::optional<DeviceLora<T, Queue>> lora_;
   std::optional<DeviceLlama<T, Queue>> model_;
   std::optional<DeviceAdamW<T, Queue>> optimizer_;
 };

@@ -44,7 +44,7 @@ class DeviceSession {
                         std::span<const float> dstatistics) = 0;
 
   // The trained numbers: adapters where the session has some, else the weights. Both throw ArgumentError for
-  // another size.
+  // another size, get_values() in a session that does not train.
   virtual void set_values(std::span<const float> values) = 0;
   virtual void get_values(std::span<float> values) = 0;
 

@@ -112,6 +112,13 @@ class LoraLayout : public TensorLayout {
 
   std::vector<Layer> layers;
 
+  // Whether this is the layout of such adapters beside such a model. Throws as the constructor.
+  [[nodiscard]] bool fits(const LlamaConfig& model, const LoraConfig& config) const {
+    if (size() == 0) return false;
+    const LoraLayout expected(model, config);
+    return std::equal(slots().begin(), slots().end(), expected.slots().begin(), expected.slots().end());
+  }
+
  private:
   struct Map {
     Projections projection;
@@ -150,10 +157,7 @@ struct LoraWeights {
 
   // Whether these are adapters of such a model.
   [[nodiscard]] bool fit(const LlamaConfig& model) const {
-    if (data.size() != layout.size() || layout.size() == 0) return false;
-    const LoraLayout expected(model, config);
-    return std::equal(layout.slots().begin(), layout.slots().end(), expected.slots().begin(),
-                      expected.slots().end());
+    return data.size() == layout.size() && layout.fits(model, config);
   }
 };
 
