@@ -25,7 +25,8 @@ enum class AttentionKernels {
   plain
 };
 
-// Query-key pairs of a sequence from which a library's calls are worth their plans.
+// Query-key pairs of a sequence, in each of a model's layers, from which a library's calls are worth their
+// plans. For one layer alone it takes as many as for all.
 inline constexpr std::int64_t library_pairs = std::int64_t{1} << 19;
 
 template <class T, class Queue>
@@ -45,14 +46,15 @@ class DeviceAttention {
 
   class Plan;
 
-  // Plans attention of the computed rows to all of `rows` rows.
-  void set(Plan& plan, const ComputedRows& computed, std::int32_t rows) {
+  // Plans attention of the computed rows to all of `rows` rows; a library is asked from `least` pairs of a
+  // sequence on.
+  void set(Plan& plan, const ComputedRows& computed, std::int32_t rows, std::int64_t least = library_pairs) {
     plan.rows = rows;
     plan.calls = {};
     std::span<const kernels::AttentionTile> tiles = computed.tiles;
     const bool in_tiles = all_in_tiles(computed);
     if (library_possible_ && in_tiles)  // our own kernels write rows without keys, too
-      plan.calls = library_plan(tiles, rows, kernels_ == AttentionKernels::library ? 1 : library_pairs);
+      plan.calls = library_plan(tiles, rows, kernels_ == AttentionKernels::library ? 1 : least);
     if (plan.by_library()) tiles = plan.calls.rest;
     const int forward_rows = !tensor_               ? plain::q_size
                              : base_.head_dim == 64 ? tensor::forward_q_size<64>

@@ -254,12 +254,12 @@ class DeviceLlama {
 
   // All rows over these tiles, and of the last layer `last`.
   void plan_layers(std::vector<kernels::AttentionTile> tiles, const ComputedRows& last) {
-    const auto plan = [&](Computed& to, const ComputedRows& computed) {
+    const auto plan = [&](Computed& to, const ComputedRows& computed, std::int64_t least) {
       to.runs = computed.runs;
-      attention_.set(to.plan, computed, rows_);
+      attention_.set(to.plan, computed, rows_, least);
     };
-    plan(all_, {{{0, rows_}}, std::move(tiles)});
-    plan(last_, last);
+    plan(all_, {{{0, rows_}}, std::move(tiles)}, library_pairs);
+    plan(last_, last, library_pairs * static_cast<std::int64_t>(layout().layers.size()));
   }
   [[nodiscard]] bool is_last(std::size_t l) const noexcept { return l + 1 == layout().layers.size(); }
   [[nodiscard]] const Computed& computed(std::size_t l) const noexcept { return is_last(l) ? last_ : all_; }
