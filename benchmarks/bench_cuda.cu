@@ -8,6 +8,8 @@
 #include <chrono>
 #include <cstdio>
 #include <functional>
+#include <initializer_list>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -18,6 +20,7 @@
 #include "solopo/cost/model_shapes.hpp"
 #include "solopo/cost/named_schemes.hpp"
 #include "solopo/cost/scheme.hpp"
+#include "solopo/cuda/device_lora.hpp"
 #include "solopo/cuda/llama.hpp"
 #include "solopo/cuda/queue.cuh"
 
@@ -294,31 +297,49 @@ Ids random_ids(const LlamaConfig& config, long n) {
   return out;
 }
 
+constexpr LoraConfig adapters_of_16{.rank = 16, .alpha = 32};  // on every map
+
+// A model on the device, with adapters or without, and the optimiser of what is trained.
 struct Model {
   const char* name;
   cost::ModelShape shape;
   LlamaConfig config;
   cuda::DeviceWeights<BFloat16, CudaQueue> weights;
+  std::optional<cuda::DeviceLora<BFloat16, CudaQueue>> lora;
   cuda::DeviceAdamW<BFloat16, CudaQueue> optimizer;
 
-  Model(CudaQueue& queue, const char* shape_name)
+  Model(CudaQueue& queue, const char* shape_name, bool adapters = false)
       : name(shape_name),
         shape(cost::find_model_shape(shape_name)),
         config(config_of(shape)),
         weights(queue, random_weights(config)),
-        optimizer(queue, weights) {}
+        optimizer(queue, adapters ? add_adapters(queue) : weights) {}
+
+  [[nodiscard]] cuda::DeviceLlama<BFloat16, CudaQueue> on(CudaQueue& queue,
+                                                          cuda::DeviceLlamaOptions options = {}) const {
+    return lora ? cuda::DeviceLlama<BFloat16, CudaQueue>(queue, weights, *lora, options)
+                : cuda::DeviceLlama<BFloat16, CudaQueue>(queue, weights, options);
+  }
+  [[nodiscard]] cost::Lora trained() const {
+    return lora ? cost::Lora{.rank = lora->config().rank, .targets = lora->config().targets} : cost::Lora{};
+  }
+
+ private:
+  cuda::DeviceTensors<BFloat16, CudaQueue>& add_adapters(CudaQueue& queue) {
+    return lora.emplace(queue, initial_lora<float>(config, adapters_of_16, 1));
+  }
 };
 
 // One sequence, 32 response rows scored: forward, backward, update. Once as training runs it, and once with a
 // library's attention free to add in any order, as PyTorch's is.
-void bench_step(CudaQueue& queue, Timer& timer, Model& m) {
+void bench_step(CudaQueue& queue, Timer& timer, Model& m, std::initializer_list<long> lengths) {
   CudaQueue any_order(queue.stream(), false);
-  for (const long tokens : {2048L, 8192L, 32768L}) {
+  for (const long tokens : lengths) {
     PackedSequences batch;
     batch.append(random_ids(m.config, tokens - 32), random_ids(m.config, 33));
     for (CudaQueue* q : {&queue, &any_order}) {
       if (q == &any_order && !SOLOPO_HAS_CUDNN) continue;
-      cuda::DeviceLlama<BFloat16, CudaQueue> model(*q, m.weights);
+      auto model = m.on(*q);
       const std::vector<float> one = {1.0f};
       std::vector<double> forward, backward, update;
       for (int r = -2; r < 5; ++r) {
@@ -331,43 +352,51 @@ void bench_step(CudaQueue& queue, Timer& timer, Model& m) {
         update.push_back(u);
       }
       const double f = median(forward), b = median(backward), u = median(update);
-      const cost::Flops flops = cost::model_flops(m.shape, work_of(batch, scored_rows(batch)));
+      const cost::Flops flops = cost::model_flops(m.shape, work_of(batch, scored_rows(batch)), m.trained());
       std::printf(
-          "{\"bench\":\"step\",\"model\":\"%s\",\"tokens\":%ld,\"deterministic\":%s,\"forward_seconds\":%.5f,"
-          "\"backward_seconds\":%.5f,\"update_seconds\":%.5f,\"step_tokens_per_second\":%.0f,\"tflops\":%.1f,"
-          "\"arena_bytes\":%zu}\n",
-          m.name, tokens, q == &queue ? "true" : "false", f, b, u, static_cast<double>(tokens) / (f + b + u),
-          flops.total() / (f + b) / 1e12, model.peak_bytes());
+          "{\"bench\":\"step\",\"model\":\"%s\",\"tokens\":%ld,\"lora_rank\":%ld,\"deterministic\":%s,"
+          "\"forward_seconds\":%.5f,\"backward_seconds\":%.5f,\"update_seconds\":%.5f,"
+          "\"step_tokens_per_second\":%.0f,\"tflops\":%.1f,\"arena_bytes\":%zu}\n",
+          m.name, tokens, static_cast<long>(m.trained().rank), q == &queue ? "true" : "false", f, b, u,
+          static_cast<double>(tokens) / (f + b + u), flops.total() / (f + b) / 1e12, model.peak_bytes());
       std::fflush(stdout);
     }
   }
 }
 
-// SoLoPO with a long prompt of 64K tokens, all weights trained, layers recomputed: the time and what the card
-// holds.
-void bench_memory(CudaQueue& queue, Timer& timer, Model& m) {
+// SoLoPO with a long prompt of 64K tokens, layers recomputed: the time of a record, and what the card holds.
+// The queue, whose workspaces stay as large as they were, the model and its optimiser are this measurement's
+// own.
+void bench_memory(const char* name, const char* scheme, bool adapters, bool deterministic) {
+  CudaQueue queue(nullptr, deterministic);
+  Timer timer(queue);
+  Model m(queue, name, adapters);
   const Ids prompt = random_ids(m.config, 65536), short_prompt = random_ids(m.config, 1024),
             chosen = random_ids(m.config, 200), rejected = random_ids(m.config, 200);
-  const std::span<const std::int32_t> pair[] = {chosen, rejected};
-  PackedSequences batch;
-  batch.append_shared(short_prompt, pair);
-  batch.append(prompt, chosen);
-  cuda::DeviceLlama<BFloat16, CudaQueue> model(queue, m.weights, {.recompute = true});
-  const std::vector<float> dlogps(3, 1.0f);
+  const cost::Scheme& of = cost::find_scheme(scheme).scheme;
+  const auto batches = bench::scheme_batches(of, short_prompt, prompt, chosen, rejected);
+  auto model = m.on(queue, {.recompute = true});
   double seconds = 0;
   for (int r = 0; r < 2; ++r)
     seconds = timer.once([&] {
-      (void)model.forward(batch);
-      model.backward(dlogps, m.optimizer.gradients());
+      // As the trainer: the sides before the last are read first, and differentiated after it.
+      for (std::size_t i = 0; i + 1 < batches.size(); ++i) (void)model.response_logps(batches[i]);
+      for (std::size_t i = batches.size(); i-- > 0;) {
+        (void)model.forward(batches[i]);
+        model.backward(std::vector<float>(static_cast<std::size_t>(batches[i].responses), 1.0f),
+                       m.optimizer.gradients());
+      }
       m.optimizer.step(1e-6);
     });
   std::size_t left = 0, total = 0;
   check(cudaMemGetInfo(&left, &total), "cudaMemGetInfo");
   std::printf(
-      "{\"bench\":\"memory\",\"model\":\"%s\",\"scheme\":\"S+PS, "
-      "recompute\",\"prompt\":65536,\"seconds\":%.3f,"
-      "\"arena_bytes\":%zu,\"device_bytes_in_use\":%zu}\n",
-      m.name, seconds, model.peak_bytes(), total - left);
+      "{\"bench\":\"memory\",\"model\":\"%s\",\"scheme\":\"S+PS%s%s, recompute\",\"lora_rank\":%ld,"
+      "\"deterministic\":%s,\"prompt\":65536,\"seconds\":%.3f,\"arena_bytes\":%zu,"
+      "\"device_bytes_in_use\":%zu}\n",
+      name, adapters ? ", LoRA" : "", batches.size() > 1 ? ", two-pass" : "",
+      static_cast<long>(m.trained().rank), deterministic ? "true" : "false", seconds, model.peak_bytes(),
+      total - left);
   std::fflush(stdout);
 }
 
@@ -388,7 +417,7 @@ void bench_schemes(CudaQueue& queue, Timer& timer, Model& m) {
           bench::scheme_batches(trial.scheme->scheme, short_ids, long_ids, chosen, rejected).front();
       trials.push_back(std::move(trial));
     }
-    cuda::DeviceLlama<BFloat16, CudaQueue> model(queue, m.weights);
+    auto model = m.on(queue);
     for (int r = -1; r < 5; ++r)
       for (Trial& trial : trials) {
         const std::vector<float> dlogps(static_cast<std::size_t>(trial.batch.responses), 1.0f);
@@ -416,6 +445,28 @@ void bench_schemes(CudaQueue& queue, Timer& timer, Model& m) {
   }
 }
 
+constexpr const char* models[] = {"smollm2-135m", "qwen2.5-0.5b"};
+
+void bench_speed(const std::function<bool(const char*)>& asked) {
+  CudaQueue queue;
+  Timer timer(queue);
+  if (asked("machine")) bench_machine(queue, timer);
+  if (asked("attention")) bench_attention(queue, timer);
+  if (asked("head")) bench_head(queue, timer);
+  if (asked("rows")) bench_rows(queue, timer);
+  for (const char* name : models) {
+    if (asked("step") || asked("schemes")) {
+      Model m(queue, name);
+      if (asked("step")) bench_step(queue, timer, m, {2048, 8192, 32768});
+      if (asked("schemes")) bench_schemes(queue, timer, m);
+    }
+    if (asked("step")) {
+      Model m(queue, name, true);
+      bench_step(queue, timer, m, {2048, 8192});
+    }
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -430,18 +481,12 @@ int main(int argc, char** argv) {
   std::set<std::string> sections(argv + 1, argv + argc);
   const auto asked = [&](const char* name) { return sections.empty() || sections.count(name) > 0; };
   try {
-    CudaQueue queue;
-    Timer timer(queue);
-    if (asked("machine")) bench_machine(queue, timer);
-    if (asked("attention")) bench_attention(queue, timer);
-    if (asked("head")) bench_head(queue, timer);
-    if (asked("rows")) bench_rows(queue, timer);
-    for (const char* model : {"smollm2-135m", "qwen2.5-0.5b"}) {
-      if (!asked("step") && !asked("schemes") && !asked("memory")) continue;
-      Model m(queue, model);
-      if (asked("step")) bench_step(queue, timer, m);
-      if (asked("schemes")) bench_schemes(queue, timer, m);
-      if (asked("memory")) bench_memory(queue, timer, m);
+    bench_speed(asked);
+    for (const char* name : models) {
+      if (!asked("memory")) continue;
+      bench_memory(name, "S+PS", false, true);
+      for (const bool deterministic : {true, false})
+        bench_memory(name, "S+PS, two passes", true, deterministic);
     }
   } catch (const Error& error) {
     std::fprintf(stderr, "bench_cuda: %s\n", error.what());

@@ -42,15 +42,19 @@ def main():
     for r in of("rows"):
         rows.append((f"{r['kernel']}, {r['columns']} columns / copy", r["row_kernel_bw_fraction"]))
     for r in of("step"):
-        peer = of("torch_step", torch, model=r["model"], tokens=r["tokens"])
+        adapters = r.get("lora_rank", 0)
+        peer = [] if adapters else of("torch_step", torch, model=r["model"], tokens=r["tokens"])
         ratio = ""
         if peer:
             ratio = f", {r['step_tokens_per_second'] / peer[0]['tokens_per_second']:.2f}x PyTorch"
         order = "" if r["deterministic"] else ", sums in any order"
-        rows.append((f"step {r['model']}, {r['tokens']} tokens{order}",
+        trained = f", adapters of rank {adapters}" if adapters else ""
+        rows.append((f"step {r['model']}, {r['tokens']} tokens{trained}{order}",
                      f"{r['step_tokens_per_second']:.0f} tokens/s, {r['tflops']} TFLOP/s{ratio}"))
     for r in of("memory"):
-        rows.append((f"{r['scheme']}, {r['model']}, prompt {r['prompt']}, all weights trained",
+        trained = f"adapters of rank {r['lora_rank']}" if r.get("lora_rank", 0) else "all weights"
+        order = "" if r.get("deterministic", True) else ", sums in any order"
+        rows.append((f"{r['scheme']}, {r['model']}, prompt {r['prompt']}, {trained} trained{order}",
                      f"{r['seconds']} s a record, {r['device_bytes_in_use'] / 2**30:.1f} GiB in use"))
     for r in of("torch_record", torch):
         mine = of("schemes", model=r["model"], prompt=r["prompt"], scheme="V+PS")
