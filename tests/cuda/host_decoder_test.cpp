@@ -1,18 +1,19 @@
-// What generation on a device needs, run by a host that plays it.
+// Generation on a device, run by a host that plays it, against the CPU's Decoder.
 #include <algorithm>
 #include <cmath>
-#include <span>
+#include <limits>
 #include <vector>
 #include "catch.hpp"
 
+#include "decoder_parity.hpp"
 #include "host_device.hpp"
-#include "parity.hpp"
-#include "solopo/cuda/split_attention.hpp"
+#include "tiny_llama.hpp"
 
 namespace {
 
 using namespace solopo;
 using test::HostQueue;
+using test::Ids;
 
 template <class T>
 std::vector<T> noise(std::size_t n, RandomStream& random) {
@@ -121,6 +122,133 @@ TEST_CASE("a row's attention does not depend on the rows beside it", "[cuda]") {
   alone.run(queue, std::vector<kernels::AttentionTile>{{9, 10, 1, 1 + shared, false}, tiles[10]});
   const auto row = [&](const SplitCase<float>& c) { return std::span(c.out).subspan(9 * 36, 36); };
   CHECK(std::equal(row(together).begin(), row(together).end(), row(alone).begin()));
+}
+
+TEST_CASE("the greedy token is the smallest id of the largest logit", "[cuda]") {
+  HostQueue queue;
+  const int n = GENERATE(1, 50, 600, 1021), rows = 4;
+  const auto size = static_cast<std::size_t>(n);
+  RandomStream random(3, "greedy");
+  std::vector<float> logits = noise<float>(size * rows, random);
+  const auto last = static_cast<std::size_t>(n - 1), third = 2 * size;
+  logits[size + last / 2] = logits[size + last] = 9;                               // a tie
+  std::fill_n(logits.begin() + static_cast<std::ptrdiff_t>(third), size, -1e30f);  // all the same
+  std::fill_n(logits.end() - n, size, std::numeric_limits<float>::quiet_NaN());
+  HostQueue::Array<float> place(logits.size());
+  std::copy(logits.begin(), logits.end(), place.data());
+  std::vector<ChosenToken> chosen(rows);
+  queue.launch(rows, 1, 256, 0, cuda::ChooseGreedy{place.data(), n, chosen.data()});
+  for (std::size_t row = 0; row < 3; ++row) {
+    const float* const z = logits.data() + row * size;
+    const std::int32_t token = greedy_token(z, n);
+    CHECK(chosen[row].token == token);
+    CHECK(chosen[row].logp == Approx(token_logp(z, n, token)).margin(2e-6));
+  }
+  CHECK((chosen[3].token >= 0 && chosen[3].token < n));
+}
+
+TEST_CASE("the device's tokens are the CPU's, greedy and sampled", "[cuda]") {
+  HostQueue queue;
+  const bool tied = GENERATE(true, false), sampled = GENERATE(true, false);
+  const LlamaConfig config = test::tiny_config(tied, !tied);
+  const auto questions = test::questions(config.vocab_size, 4, 31, sampled, 9);
+  const auto report = test::decoder_parity<float>(queue, test::random_weights<float>(config), questions);
+  CAPTURE(tied, sampled, report.stopped, report.samples);
+  CHECK(report.differ == 0);
+  CHECK((report.stopped > 0 && report.stopped < report.samples));
+  CHECK(report.logps <= 1e-5);
+  CHECK(report.prompt_logits <= 1e-5);
+  CHECK(report.response_logps <= 1e-5);
+}
+
+TEST_CASE("prompts read in pieces are the same prompts, whichever attention reads them", "[cuda]") {
+  HostQueue queue;
+  const auto attention = GENERATE(cuda::AttentionKernels::plain, cuda::AttentionKernels::library);
+  const LlamaConfig config = test::tiny_config();
+  const auto questions = test::questions(config.vocab_size, 3, 17, true, 4);
+  const int read_chunk = GENERATE(1, 7, 10);
+  const auto report =
+      test::decoder_parity<float>(queue, test::random_weights<float>(config), questions,
+                                  {.attention = attention, .read_chunk = read_chunk, .head_chunk = 3});
+  CHECK(report.differ == 0);
+  CHECK(report.logps <= 1e-5);
+  CHECK(report.prompt_logits <= 1e-5);
+  CHECK(report.response_logps <= 1e-5);
+  CHECK((queue.library_calls > 0) == (attention == cuda::AttentionKernels::library));
+}
+
+TEST_CASE("in bfloat16 the device's log-probabilities are the CPU's to rounding", "[cuda][slow]") {
+  HostQueue queue;
+  LlamaConfig config = test::tiny_config(true, true);
+  config.head_dim = 64;
+  config.hidden_size = 32;
+  auto questions = test::questions(config.vocab_size, 3, 67, false, 1);
+  for (GenerateOptions& o : questions.options) o.max_new_tokens = 1;  // of one token no other can come
+  const auto report = test::decoder_parity<BFloat16>(queue, test::random_weights<float>(config), questions,
+                                                     {.read_chunk = 64});
+  CHECK(report.prompt_logits <= 1e-2);
+  CHECK(report.response_logps <= 1e-2);
+}
+
+TEST_CASE("what the cache holds stays when it grows", "[cuda]") {
+  HostQueue queue;
+  SECTION("memory") {
+    cuda::GrowingArray<int, HostQueue> array;
+    std::copy_n(std::vector{4, 5, 6}.begin(), 3, array.grow(queue, 3));
+    CHECK(array.grow(queue, 4)[2] == 6);
+    CHECK(array.size() == 6);
+    CHECK(array.grow(queue, 13)[0] == 4);
+    CHECK(array.size() == 13);
+  }
+  SECTION("a prompt") {
+    const auto weights = test::random_weights<float>(test::tiny_config());
+    const cuda::DeviceWeights<float, HostQueue> device(queue, weights);
+    cuda::DeviceDecoder<float, HostQueue> decoder(queue, device);
+    const auto questions = test::questions(50, 3, 40, true, 6);
+    decoder.read_prompt(questions.prompts[0]);
+    const double before = decoder.response_logp(questions.responses[2]);
+    const auto tokens = decoder.generate(questions.options[0])[1].tokens;
+    decoder.add_prompt(questions.prompts[1]);
+    decoder.add_prompt(questions.prompts[2]);
+    CHECK(decoder.response_logp(questions.responses[2]) == before);
+    CHECK(decoder.generate_all(questions.options)[0][1].tokens == tokens);
+    decoder.read_prompt(questions.prompts[0]);  // forgets the three
+    CHECK(decoder.generate(questions.options[0])[1].tokens == tokens);
+  }
+}
+
+TEST_CASE("on a device, too, generation can be ended and wrong input is refused", "[cuda]") {
+  HostQueue queue;
+  LlamaConfig config = test::tiny_config();
+  config.max_position_embeddings = 8;
+  const auto weights = test::random_weights<float>(config);
+  const cuda::DeviceWeights<float, HostQueue> device(queue, weights);
+  cuda::DeviceDecoder<float, HostQueue> decoder(queue, device);
+  CHECK(decoder.prompt_logits().empty());
+  CHECK_THROWS_AS(decoder.generate({}), ArgumentError);
+  CHECK_THROWS_WITH(decoder.read_prompt(Ids{}), Catch::Contains("empty"));
+  CHECK_THROWS_WITH(decoder.read_prompt(Ids(9, 1)), Catch::Contains("context"));
+  CHECK_THROWS_WITH(decoder.read_prompt(Ids{60}), Catch::Contains("prompt[0]"));
+  CHECK_THROWS_WITH(decoder.read_prompt(Ids{-1}), Catch::Contains("prompt[0]"));
+  decoder.read_prompt(Ids(6, 1));
+  CHECK_THROWS_AS(decoder.generate({.temperature = -1}), ArgumentError);
+  CHECK_THROWS_AS(decoder.generate({.samples = 0}), ArgumentError);
+  CHECK_THROWS_AS(decoder.response_logp(Ids(4, 1)), ArgumentError);
+  CHECK_THROWS_AS(decoder.response_logp(Ids{1, 60}), ArgumentError);
+  CHECK_THROWS_AS(decoder.response_logp(Ids{1}, 1), ArgumentError);
+  using Decoder = cuda::DeviceDecoder<float, HostQueue>;
+  CHECK_THROWS_AS(Decoder(queue, device, cuda::DeviceDecoderOptions{.read_chunk = 0}), ArgumentError);
+  CHECK_THROWS_AS(Decoder(queue, device, cuda::DeviceDecoderOptions{.head_chunk = 0}), ArgumentError);
+  const auto whole = decoder.generate({.max_new_tokens = 32})[0].tokens;
+  CHECK(whole.size() == 3);  // two that are read, one that is only predicted
+  Ids heard;
+  const auto ended =
+      decoder.generate({.max_new_tokens = 32, .on_token = [&](std::int32_t, std::int32_t token) {
+                          heard.push_back(token);
+                          return heard.size() < 2;
+                        }});
+  CHECK(heard == Ids(whole.begin(), whole.begin() + 2));
+  CHECK(ended[0].tokens == heard);
 }
 
 }  // namespace

@@ -385,6 +385,10 @@ class HostQueue {
     std::copy_n(from, size, to);
   }
   template <class T>
+  void copy(T* to, const T* from, std::size_t size) {
+    std::copy_n(from, size, to);
+  }
+  template <class T>
   void zero(T* to, std::size_t size) {
     std::memset(static_cast<void*>(to), 0, size * sizeof(T));
   }

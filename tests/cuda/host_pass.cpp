@@ -1,7 +1,9 @@
-// The CPU backend's side of parity.hpp.
+// The CPU backend's side of parity.hpp and decoder_parity.hpp.
 #include <vector>
 
+#include "decoder_parity.hpp"
 #include "parity.hpp"
+#include "solopo/model/decoder.hpp"
 #include "solopo/model/llama.hpp"
 
 namespace solopo::test {
@@ -17,6 +19,11 @@ HostPass host_pass(const LlamaWeights<float>& weights, const LoraWeights<float>*
   model.backward(dlogps, out.gradient, dstatistics);
   out.work = model.work();
   return out;
+}
+
+Answers host_answers(const LlamaWeights<float>& weights, const Questions& questions) {
+  Decoder decoder(weights);
+  return answers(decoder, questions);
 }
 
 }  // namespace solopo::test

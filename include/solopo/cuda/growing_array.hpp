@@ -1,6 +1,7 @@
 // Memory of a device that grows when more is asked for and is kept otherwise.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <utility>
 #include <vector>
@@ -19,6 +20,16 @@ class GrowingArray {
     }
     return array_.data();
   }
+  // Room for `size`, keeping what was there; at least twice as much as before when it grows.
+  T* grow(Queue& queue, std::size_t size) {
+    if (size > array_.size()) {
+      auto larger = typename Queue::template Array<T>(std::max(size, 2 * array_.size()));
+      queue.copy(larger.data(), array_.data(), array_.size());
+      queue.wait();  // what runs may still read the old memory
+      array_ = std::move(larger);
+    }
+    return array_.data();
+  }
   // A copy of `from`.
   T* upload(Queue& queue, const std::vector<T>& from) {
     T* const to = reserve(queue, from.size());
@@ -26,6 +37,7 @@ class GrowingArray {
     return to;
   }
   [[nodiscard]] T* data() const noexcept { return array_.data(); }
+  [[nodiscard]] std::size_t size() const noexcept { return array_.size(); }
   [[nodiscard]] std::size_t bytes() const noexcept { return array_.size() * sizeof(T); }
 
  private:

@@ -100,6 +100,13 @@ class CudaQueue {
       check(cudaMemcpyAsync(to, from, size * sizeof(T), cudaMemcpyDeviceToHost, stream_), "cudaMemcpyAsync");
     wait();
   }
+  // From one place on the device to another.
+  template <class T>
+  void copy(T* to, const T* from, std::size_t size) {
+    if (size > 0)
+      check(cudaMemcpyAsync(to, from, size * sizeof(T), cudaMemcpyDeviceToDevice, stream_),
+            "cudaMemcpyAsync");
+  }
   template <class T>
   void zero(T* to, std::size_t size) {
     if (size > 0) check(cudaMemsetAsync(to, 0, size * sizeof(T), stream_), "cudaMemsetAsync");
