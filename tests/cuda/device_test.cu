@@ -6,8 +6,10 @@
 #include <cstring>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 
+#include "decoder_parity.hpp"
 #include "parity.hpp"
 #include "solopo/cuda/queue.cuh"
 #include "tiny_llama.hpp"
@@ -77,6 +79,43 @@ void model(CudaQueue& queue, const std::string& name, const LlamaConfig& config,
   }
 }
 
+template <class T>
+void generation(CudaQueue& queue, const std::string& name, const LlamaConfig& config,
+                const test::Questions& questions, cuda::DeviceDecoderOptions options, double logps) {
+  const auto weights = weights_of(config, 5);
+  const auto report = test::decoder_parity<T>(queue, weights, questions, options);
+  const std::string full = name + ", " + std::to_string(questions.prompts.back().size()) + " rows of prompt";
+  expect(full + ": logits after prompts", report.prompt_logits, logps);
+  expect(full + ": log-probabilities of responses", report.response_logps, logps);
+  if (std::is_same_v<T, float>) {  // rounding changes what bfloat16 writes
+    expect(full + ": samples with other tokens, of " + std::to_string(report.samples), report.differ, 0);
+    expect(full + ": log-probabilities of samples", report.logps, logps);
+  }
+  expect(full + ": samples that another run changes",
+         test::changed_samples<T>(queue, weights, questions, options), 0);
+}
+
+void all_generation(CudaQueue& queue, bool small) {
+  const auto plain = cuda::AttentionKernels::plain, tensor = cuda::AttentionKernels::tensor;
+  const LlamaConfig tiny = test::tiny_config(false, true);
+  for (const bool sampled : {false, true})
+    generation<float>(queue, sampled ? "sampled, float32, tiny" : "greedy, float32, tiny", tiny,
+                      test::questions(tiny.vocab_size, 4, 31, sampled, 9),
+                      {.read_chunk = 40, .head_chunk = 3}, 1e-5);
+  for (const std::int32_t d : {64, 128}) {
+    const std::string width = ", heads of " + std::to_string(d);
+    const LlamaConfig config = with_heads(d, 64, 300);
+    const auto questions = test::questions(config.vocab_size, 4, small ? 31 : 499, true, small ? 4 : 33);
+    generation<BFloat16>(queue, "bfloat16, plain" + width, config, questions, {.attention = plain}, 1e-2);
+    generation<BFloat16>(queue, "bfloat16, tensor cores" + width, config, questions,
+                         {.attention = tensor, .read_chunk = 200}, 1e-2);
+    if (SOLOPO_HAS_CUDNN && !small)
+      generation<BFloat16>(queue, "bfloat16, cuDNN" + width, config, questions,
+                           {.attention = cuda::AttentionKernels::library, .read_chunk = 400}, 1e-2);
+    if (!small) generation<float>(queue, "float32" + width, config, questions, {}, 1e-5);
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -135,6 +174,7 @@ int main(int argc, char** argv) {
         model<BFloat16>(queue, "bfloat16, cuDNN, attention only" + name, wide, 9,
                         {.attention = cuda::AttentionKernels::library}, 1e-2, 5e-2, seed++, &some);
     }
+    all_generation(queue, small);
     const LlamaConfig config = test::tiny_config();
     RandomStream random(7, "batch");
     const PackedSequences batch = test::mixed_batch(config.vocab_size, random, false);
