@@ -1,5 +1,5 @@
 // The CUDA backend's speed on the device at hand, a JSON line a measurement, written as it is made.
-//   bench_cuda [SECTION...]    machine attention head rows step schemes memory (default: all)
+//   bench_cuda [SECTION...]    machine attention head rows step schemes memory generate (default: all)
 // Random weights of SmolLM2-135M's and Qwen2.5-0.5B's shapes in bfloat16. Times are medians between CUDA
 // events; FLOPs are the cost model's (cost/flops.hpp), attention 4 d_q a pair forward and 10 backward.
 #include <cuda_runtime.h>
@@ -20,6 +20,7 @@
 #include "solopo/cost/model_shapes.hpp"
 #include "solopo/cost/named_schemes.hpp"
 #include "solopo/cost/scheme.hpp"
+#include "solopo/cuda/decoder.hpp"
 #include "solopo/cuda/device_lora.hpp"
 #include "solopo/cuda/llama.hpp"
 #include "solopo/cuda/queue.cuh"
@@ -445,6 +446,34 @@ void bench_schemes(CudaQueue& queue, Timer& timer, Model& m) {
   }
 }
 
+// A prompt read, and 128 greedy tokens of one and of eight samples of it.
+void bench_generate(CudaQueue& queue, Timer& timer, Model& m) {
+  const std::int32_t length = 2048, new_tokens = 128;
+  const Ids prompt = random_ids(m.config, length);
+  for (const auto kernels : {cuda::AttentionKernels::tensor, cuda::AttentionKernels::library}) {
+    if (kernels == cuda::AttentionKernels::library && !SOLOPO_HAS_CUDNN) continue;
+    cuda::DeviceDecoder<BFloat16, CudaQueue> decoder(queue, m.weights,
+                                                     cuda::DeviceDecoderOptions{.attention = kernels});
+    const double read = timer.median_of(5, [&] { decoder.read_prompt(prompt); });
+    std::printf(
+        "{\"bench\":\"generate\",\"model\":\"%s\",\"prompt\":%d,\"kernels\":\"%s\",\"read_seconds\":%.5f,"
+        "\"prompt_tokens_per_second\":%.0f}\n",
+        m.name, length, kernels == cuda::AttentionKernels::library ? "library" : "own", read, length / read);
+    std::fflush(stdout);
+  }
+  cuda::DeviceDecoder<BFloat16, CudaQueue> decoder(queue, m.weights);
+  decoder.read_prompt(prompt);
+  for (const std::int32_t samples : {1, 8}) {
+    const GenerateOptions options{.max_new_tokens = new_tokens, .samples = samples};
+    const double seconds = timer.median_of(5, [&] { (void)decoder.generate(options); });
+    std::printf(
+        "{\"bench\":\"generate\",\"model\":\"%s\",\"prompt\":%d,\"samples\":%d,\"new_tokens\":%d,\"step_"
+        "seconds\":%.6f,\"greedy_tokens_per_second\":%.0f}\n",
+        m.name, length, samples, new_tokens, seconds / new_tokens, samples * new_tokens / seconds);
+    std::fflush(stdout);
+  }
+}
+
 constexpr const char* models[] = {"smollm2-135m", "qwen2.5-0.5b"};
 
 void bench_speed(const std::function<bool(const char*)>& asked) {
@@ -455,10 +484,11 @@ void bench_speed(const std::function<bool(const char*)>& asked) {
   if (asked("head")) bench_head(queue, timer);
   if (asked("rows")) bench_rows(queue, timer);
   for (const char* name : models) {
-    if (asked("step") || asked("schemes")) {
+    if (asked("step") || asked("schemes") || asked("generate")) {
       Model m(queue, name);
       if (asked("step")) bench_step(queue, timer, m, {2048, 8192, 32768});
       if (asked("schemes")) bench_schemes(queue, timer, m);
+      if (asked("generate")) bench_generate(queue, timer, m);
     }
     if (asked("step")) {
       Model m(queue, name, true);
