@@ -313,7 +313,7 @@ struct Model {
       : name(shape_name),
         shape(cost::find_model_shape(shape_name)),
         config(config_of(shape)),
-        weights(queue, random_weights(config)),
+        weights(queue, random_weights(config), adapters),
         optimizer(queue, adapters ? add_adapters(queue) : weights) {}
 
   [[nodiscard]] cuda::DeviceLlama<BFloat16, CudaQueue> on(CudaQueue& queue,
@@ -342,24 +342,33 @@ void bench_step(CudaQueue& queue, Timer& timer, Model& m, std::initializer_list<
       if (q == &any_order && !SOLOPO_HAS_CUDNN) continue;
       auto model = m.on(*q);
       const std::vector<float> one = {1.0f};
-      std::vector<double> forward, backward, update;
+      // `launch`: until the backward has asked for everything, not until it is done.
+      std::vector<double> forward, backward, update, launch;
       for (int r = -2; r < 5; ++r) {
         const double f = timer.once([&] { (void)model.forward(batch); });
-        const double b = timer.once([&] { model.backward(one, m.optimizer.gradients()); });
+        double asked = 0;
+        const double b = timer.once([&] {
+          const auto begin = std::chrono::steady_clock::now();
+          model.backward(one, m.optimizer.gradients());
+          asked = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+        });
         const double u = timer.once([&] { m.optimizer.step(1e-6); });
         if (r < 0) continue;
         forward.push_back(f);
         backward.push_back(b);
         update.push_back(u);
+        launch.push_back(asked);
       }
       const double f = median(forward), b = median(backward), u = median(update);
       const cost::Flops flops = cost::model_flops(m.shape, work_of(batch, scored_rows(batch)), m.trained());
       std::printf(
           "{\"bench\":\"step\",\"model\":\"%s\",\"tokens\":%ld,\"lora_rank\":%ld,\"deterministic\":%s,"
-          "\"forward_seconds\":%.5f,\"backward_seconds\":%.5f,\"update_seconds\":%.5f,"
+          "\"forward_seconds\":%.5f,\"backward_seconds\":%.5f,\"backward_launch_seconds\":%.5f,"
+          "\"update_seconds\":%.5f,"
           "\"step_tokens_per_second\":%.0f,\"tflops\":%.1f,\"arena_bytes\":%zu}\n",
-          m.name, tokens, static_cast<long>(m.trained().rank), q == &queue ? "true" : "false", f, b, u,
-          static_cast<double>(tokens) / (f + b + u), flops.total() / (f + b) / 1e12, model.peak_bytes());
+          m.name, tokens, static_cast<long>(m.trained().rank), q == &queue ? "true" : "false", f, b,
+          median(launch), u, static_cast<double>(tokens) / (f + b + u), flops.total() / (f + b) / 1e12,
+          model.peak_bytes());
       std::fflush(stdout);
     }
   }

@@ -107,6 +107,7 @@ void add_sample(CLI::App& data, Commands& commands) {
                 "Never choose an answer that was cut at --max-new-tokens");
   app->add_option("--limit", o.limit, "Stop after this many records; 0: never")->capture_default_str();
   app->add_option("--threads", flags->threads, "0: as many as the machine has")->capture_default_str();
+  add_device(*app, o.where);
   add_prompt_format(*app, flags->prompt);
   commands.push_back({app,
                       [flags](const Console& console) {

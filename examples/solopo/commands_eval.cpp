@@ -50,6 +50,7 @@ void add_eval(CLI::App& program, Commands& commands, const std::string& command_
   add_path(*app, "--against", o.against, "A result of another model on the same questions, to compare with");
   add_path(*app, "--out", o.out, "Result to write: JSON with every question's answer");
   app->add_option("--threads", o.threads, "0: as many as the machine has")->capture_default_str();
+  add_device(*app, o.where);
   add_split(*app, o.split);
   add_path(*app, "--split-from", o.split_from,
            "A manifest of 'data build': ask about the articles it kept for the test")

@@ -37,6 +37,7 @@ void add_generate(CLI::App& program, Commands& commands) {
       ->capture_default_str();
   app->add_option("--seed", o.seed, "Of sampling")->capture_default_str();
   app->add_option("--threads", o.threads, "0: as many as the machine has")->capture_default_str();
+  add_device(*app, o.where);
   commands.push_back(
       {app, [options](const Console& console) { return run_generate(*options, console); }, true});
 }

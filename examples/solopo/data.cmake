@@ -21,4 +21,4 @@ add_library(solopo_data STATIC
   ${CMAKE_CURRENT_LIST_DIR}/question_split.cpp)
 target_include_directories(solopo_data PUBLIC ${CMAKE_CURRENT_LIST_DIR} PRIVATE ${CMAKE_CURRENT_BINARY_DIR}/generated)
 find_package(fmt REQUIRED)
-target_link_libraries(solopo_data PUBLIC solopo_language_model fmt::fmt PRIVATE solopo_warnings)
+target_link_libraries(solopo_data PUBLIC solopo_language_model fmt::fmt solopo_device PRIVATE solopo_warnings)

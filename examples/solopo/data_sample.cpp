@@ -37,6 +37,7 @@ void check(const SampleOptions& options) {
     throw UsageError("--temperature must be finite and not negative");
   if (options.max_new_tokens < 1) throw UsageError("--max-new-tokens must be at least 1");
   if (options.limit < 0) throw UsageError("--limit cannot be negative");
+  check_device(options.where, [](const std::string& problem) { throw UsageError(problem); });
   check_prompt_format(options.prompt);
 }
 

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "device.hpp"
 #include "prompt_format.hpp"
 
 namespace solopo::cli {
@@ -31,6 +32,7 @@ struct SampleOptions {
   std::int64_t limit = 0;      // stop after this many records, 0: never
   bool terminal = false;       // the log is a terminal: one progress line that is rewritten
   PromptFormat prompt{};       // only `answer` is used, with gold_chosen
+  DeviceOptions where{};
 };
 
 struct SampledAnswer {

@@ -3,7 +3,6 @@
 
 #include "data_sample.hpp"
 #include "solopo/io/input_file.hpp"
-#include "solopo/model/decoder.hpp"
 #include "solopo/model/language_model.hpp"
 
 namespace solopo::cli {
@@ -33,7 +32,7 @@ SampleResult run_data_sample(const SampleOptions& options, std::ostream& log,
   const text::ChatTemplate chat = options.template_name.empty()
                                       ? model.chat
                                       : text::parse_chat_template(options.template_name, model.tokenizer);
-  Decoder decoder(model.weights);
+  AnyDecoder decoder = make_decoder(model.weights, options.where);
   const std::int64_t room = model.config.max_position_embeddings - options.max_new_tokens;
   const std::int32_t end = text::end_of_turn(model.tokenizer, chat);
 
@@ -65,6 +64,7 @@ SampleResult run_data_sample(const SampleOptions& options, std::ostream& log,
   };
   std::string key = model_key(options.model);
   if (!options.adapter.empty()) key = io::sha256_hex(key + model_key(options.adapter));
+  if (options.where.on_cuda()) key = io::sha256_hex(key + " cuda " + options.where.dtype_name());
   return run_data_sample(options, sampler, key, log, stop);
 }
 

@@ -10,6 +10,7 @@
 
 #include "solopo/core/config.hpp"
 #include "solopo/core/error.hpp"
+#include "solopo/model/decoder.hpp"
 #include "usage_error.hpp"
 
 namespace solopo::cli {
@@ -41,10 +42,10 @@ const DevicePlugin& load() {
 
 }  // namespace
 
-void check_device(const DeviceOptions& o, std::vector<std::string>& problems) {
+void check_device(const DeviceOptions& o, const std::function<void(const std::string&)>& problem) {
   const auto one_of = [&](const char* flag, const std::string& value, const auto& known) {
     if (std::find(known.begin(), known.end(), value) != known.end()) return true;
-    problems.push_back(unknown_value(flag, value, known));
+    problem(unknown_value(flag, value, known));
     return false;
   };
   constexpr std::array<std::string_view, 2> devices = {"cpu", "cuda"};
@@ -52,11 +53,9 @@ void check_device(const DeviceOptions& o, std::vector<std::string>& problems) {
   const bool device = one_of("--device", o.device, devices), dtype = one_of("--dtype", o.dtype, dtypes);
   if (!device || !dtype) return;
   if (o.on_cuda()) return;
-  if (o.dtype == "bf16")
-    problems.emplace_back("--dtype: bf16 needs --device cuda; on the CPU numbers are float32");
+  if (o.dtype == "bf16") problem("--dtype: bf16 needs --device cuda; on the CPU numbers are float32");
   if (!o.deterministic)
-    problems.emplace_back(
-        "--no-deterministic: needs --device cuda; on the CPU every run gives the same bits");
+    problem("--no-deterministic: needs --device cuda; on the CPU every run gives the same bits");
 }
 
 bool has_device_plugin() {
@@ -67,6 +66,11 @@ bool has_device_plugin() {
 const DevicePlugin& device_plugin() {
   static const DevicePlugin& loaded = load();
   return loaded;
+}
+
+AnyDecoder make_decoder(const LlamaWeights<float>& weights, const DeviceOptions& where) {
+  if (where.on_cuda()) return AnyDecoder(device_plugin().open_decoder(weights, where.storage()));
+  return AnyDecoder(std::make_unique<ErasedDecoderEngine<CpuDecoderEngine>>(weights));
 }
 
 }  // namespace solopo::cli

@@ -2,11 +2,12 @@
 // loaded when it is asked for, so that the program itself needs nothing of CUDA.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "solopo/cuda/session.hpp"
+#include "solopo/model/any_decoder.hpp"
 #include "solopo/model/llama_weights.hpp"
 #include "solopo/model/lora.hpp"
 
@@ -27,8 +28,8 @@ struct DeviceOptions {
   }
 };
 
-// Adds a line for each option that cannot be.
-void check_device(const DeviceOptions& options, std::vector<std::string>& problems);
+// Calls problem(text) for each option that cannot be.
+void check_device(const DeviceOptions& options, const std::function<void(const std::string&)>& problem);
 
 // What the library gives (device_plugin.cu).
 struct DevicePlugin {
@@ -36,6 +37,7 @@ struct DevicePlugin {
   cuda::DeviceInfo (*info)();  // throws Error where there is no device
   std::unique_ptr<cuda::DeviceSession> (*open)(const LlamaWeights<float>&, const LoraWeights<float>*,
                                                const cuda::SessionOptions&);
+  std::unique_ptr<DecoderEngineBase> (*open_decoder)(const LlamaWeights<float>&, cuda::DeviceStorage);
 };
 inline constexpr const char* device_plugin_file = "libsolopo_cuda.so";
 inline constexpr const char* device_plugin_symbol = "solopo_device_plugin";  // const DevicePlugin*()
@@ -45,5 +47,9 @@ inline constexpr const char* device_plugin_symbol = "solopo_device_plugin";  // 
 
 // Loads the library. Throws Error where there is none, or it is another version's.
 [[nodiscard]] const DevicePlugin& device_plugin();
+
+// What generates with these weights, to which it may keep a reference. Throws as device_plugin() and what
+// opens the device.
+[[nodiscard]] AnyDecoder make_decoder(const LlamaWeights<float>& weights, const DeviceOptions& where);
 
 }  // namespace solopo::cli

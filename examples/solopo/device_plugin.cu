@@ -4,7 +4,9 @@
 #include "solopo/cuda/session.cuh"
 
 extern "C" const solopo::cli::DevicePlugin* solopo_device_plugin() {
-  static const solopo::cli::DevicePlugin plugin{
-      .version = SOLOPO_VERSION, .info = &solopo::cuda::device_info, .open = &solopo::cuda::open_session};
+  static const solopo::cli::DevicePlugin plugin{.version = SOLOPO_VERSION,
+                                                .info = &solopo::cuda::device_info,
+                                                .open = &solopo::cuda::open_session,
+                                                .open_decoder = &solopo::cuda::open_decoder_engine};
   return &plugin;
 }

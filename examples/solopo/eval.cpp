@@ -49,6 +49,7 @@ void check(const EvalOptions& options) {
   }
   if (options.max_new_tokens < 1) problem("--max-new-tokens must be at least 1");
   if (options.threads < 0) problem("--threads cannot be negative");
+  check_device(options.where, problem);
   if (!options.split.by.empty() && !options.split_from.empty())
     problem("--split-by and --split-from exclude each other");
   if (!problems.empty()) throw UsageError(problems);
@@ -106,7 +107,7 @@ class Examiner {
       : model_(model),
         options_(options),
         end_(text::end_of_turn(model.tokenizer, chat)),
-        decoder_(model.weights) {}
+        decoder_(make_decoder(model.weights, options.where)) {}
 
   // How many of the next tasks are asked together: as the cache of their prompts stays small.
   [[nodiscard]] static std::size_t group_size(std::span<const Task> next) {
@@ -151,7 +152,7 @@ class Examiner {
   const LanguageModel& model_;
   const EvalOptions& options_;
   std::int32_t end_;
-  Decoder decoder_;
+  AnyDecoder decoder_;
 };
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "console.hpp"
+#include "device.hpp"
 #include "eval_result.hpp"
 #include "prompt_format.hpp"
 #include "qa_reader.hpp"
@@ -37,6 +38,7 @@ struct EvalOptions {
   std::filesystem::path against{};  // a result to compare with, empty: none
   std::filesystem::path out{};      // JSON, empty: only the table
   std::int64_t threads = 0;
+  DeviceOptions where{};
   std::string command{};  // as given, for the record
 };
 

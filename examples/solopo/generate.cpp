@@ -10,7 +10,6 @@
 
 #include "solopo/io/json.hpp"
 #include "solopo/kernels/parallel.hpp"
-#include "solopo/model/decoder.hpp"
 #include "solopo/model/language_model.hpp"
 #include "usage_error.hpp"
 
@@ -30,6 +29,7 @@ void check(const GenerateCommandOptions& options) {
   if (options.samples < 1) problem("--samples must be at least 1");
   if (!(options.temperature >= 0) || options.temperature > 100)
     problem("--temperature must lie between 0 and 100");
+  check_device(options.where, problem);
   if (options.samples > 1 && options.temperature == 0)
     problem("--samples above 1 would all be the same at --temperature 0");
   if (!problems.empty()) throw UsageError(problems);
@@ -85,7 +85,7 @@ int run_generate(const GenerateCommandOptions& options, const Console& console) 
 
   using Clock = std::chrono::steady_clock;
   const auto begin = Clock::now();
-  Decoder decoder(model.weights);
+  AnyDecoder decoder = make_decoder(model.weights, options.where);
   decoder.read_prompt(ids);
   const auto read = Clock::now();
   const bool stream = options.samples == 1;

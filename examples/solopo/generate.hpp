@@ -6,6 +6,7 @@
 #include <string>
 
 #include "console.hpp"
+#include "device.hpp"
 
 namespace solopo::cli {
 
@@ -22,6 +23,7 @@ struct GenerateCommandOptions {
   std::int32_t samples = 1;
   std::uint64_t seed = 0;
   std::int64_t threads = 0;
+  DeviceOptions where{};
 };
 
 // Writes the text as it comes (one sample) or one sample after the other. Returns 0, or 130 or 143 when it

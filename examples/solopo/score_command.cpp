@@ -32,7 +32,7 @@ void check(const ScoreCommandOptions& o) {
   if (o.max_length != 0 && o.max_length < 2) problems.emplace_back("--max-length: must be 2 or more, or 0");
   if (o.max_bad < 0) problems.emplace_back("--max-bad: must be 0 or more");
   if (o.threads < 0) problems.emplace_back("--threads: must be 0 or more");
-  check_device(o.where, problems);
+  check_device(o.where, [&](const std::string& problem) { problems.push_back(problem); });
   if (!problems.empty()) throw UsageError(fmt::format("{}", fmt::join(problems, "\n")));
 }
 

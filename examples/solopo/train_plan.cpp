@@ -229,7 +229,7 @@ std::vector<std::string> train_option_problems(const TrainCommandOptions& option
   check_adapters(options, problems);
   check_numbers(options, problems);
   check_names(options, problems);
-  check_device(options.where, problems);
+  check_device(options.where, [&](const std::string& problem) { problems.push_back(problem); });
   return problems;
 }
 

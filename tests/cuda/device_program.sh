@@ -23,7 +23,7 @@ refused() {
 }
 # near KEY FILE FILE LIMIT: the numbers of KEY differ by no more than LIMIT, line by line
 near() {
-  paste -d ' ' <(grep -o "\"$1\":[-0-9.e]*" "$2" | cut -d : -f 2) <(grep -o "\"$1\":[-0-9.e]*" "$3" | cut -d : -f 2) |
+  paste -d ' ' <(grep -oE "\"$1\": *[-0-9.e]+" "$2" | cut -d : -f 2) <(grep -oE "\"$1\": *[-0-9.e]+" "$3" | cut -d : -f 2) |
     awk -v limit="$4" 'NF != 2 || ($1 - $2)^2 > limit^2 { bad = 1 } END { exit bad || NR == 0 }' || fail "$1 of $2 and $3 differ"
 }
 
@@ -56,5 +56,16 @@ near loss cpu_lora/metrics.jsonl lora/metrics.jsonl 1e-4
 quiet ./solopo score --model "$tiny" --template plain --in pairs.jsonl --out cpu.jsonl
 quiet ./solopo score --model "$tiny" --template plain --in pairs.jsonl --device cuda --dtype f32 --out device.jsonl
 near ref_chosen_logps cpu.jsonl device.jsonl 1e-3
+ask=(./solopo generate --model "$tiny" --raw --prompt "The key of the box is" --max-new-tokens 12)
+for how in "" "--temperature 0.8 --samples 3 --seed 5"; do
+  "${ask[@]}" $how >cpu.txt 2>log || fail "$(cat log)"
+  "${ask[@]}" $how --device cuda --dtype f32 >device.txt 2>log || fail "$(cat log)"
+  diff cpu.txt device.txt || fail "generated other text"
+done
+quiet ./solopo data synth --count 8 --documents 6 --seed 3 --out qa.jsonl
+ask=(./solopo eval --model "$tiny" --qa qa.jsonl --format musique --prompt-format synthetic --no-pooled --lengths 0 --questions 3 --max-new-tokens 4)
+quiet "${ask[@]}" --out cpu.json
+quiet "${ask[@]}" --device cuda --dtype f32 --out device.json
+near gold_logp_per_token cpu.json device.json 1e-3
 ./solopo train --config <("${train[@]}" --device cuda --out none --dry-run) --dry-run | grep -q '^dtype: bf16' || fail "a dry run's file is not read again"
 echo "device_program: passed"

@@ -78,7 +78,7 @@ class DeviceDecoderEngine {
         std::any_of(rows.tiles.begin(), rows.tiles.end(),
                     [](const kernels::AttentionTile& t) { return t.causal && t.q_end - t.q_begin > 1; });
     if (follow_each_other) {
-      attention_.set(read_tiles(rows.tiles), rows_);
+      attention_.set(plan_, {.runs = {{0, rows_}}, .tiles = read_tiles(rows.tiles)}, rows_);
     } else {
       split_.set(rows.tiles, rows_);
     }
@@ -209,14 +209,14 @@ class DeviceDecoderEngine {
     const kernels::KeyValues<T> keys{part(cache(l), 0, c.kv_width()),
                                      part(cache(l), c.kv_width(), c.kv_width())};
     if (!follow_each_other) return split_.forward(q, keys, attended_);
-    AttentionArrays<T> a = attention_.arrays();
+    AttentionArrays<T> a = attention_.arrays(plan_);
     a.q = q;
     a.read = keys;
     a.out = attended_;
     a.log_sum_exp = attention_lse_.reserve(
         queue_,
         DeviceAttention<T, Queue>::log_sum_exps(static_cast<std::size_t>(rows_), c.num_attention_heads));
-    attention_.forward(a);
+    attention_.forward(plan_, a);
   }
 
   // f(begin, rows) with logits_ (rows, V) of rows first + [begin, begin + rows) of the last run.
@@ -240,7 +240,8 @@ class DeviceDecoderEngine {
   Queue& queue_;
   const DeviceWeights<T, Queue>& weights_;
   DeviceDecoderOptions options_;
-  DeviceAttention<T, Queue> attention_;        // of rows that follow each other
+  DeviceAttention<T, Queue> attention_;  // of rows that follow each other
+  typename DeviceAttention<T, Queue>::Plan plan_;
   SplitAttention<T, Queue> split_;             // of rows that do not
   std::vector<GrowingArray<T, Queue>> cache_;  // a layer each: (K, [k | v])
   GrowingArray<T, Queue> arrays_[7], head_rows_;

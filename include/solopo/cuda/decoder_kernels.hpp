@@ -42,8 +42,10 @@ struct ChooseGreedy {
     const float* const z = logits + static_cast<std::ptrdiff_t>(block.x()) * vocabulary;
     const int last = vocabulary - 1;
     const float top = team.template max<float>(vocabulary, z[0], [&](int i) { return z[i]; });
+    // The smallest id is the farthest from the last. As the largest of -id it came out wrong on a device:
+    // nvcc 13.0's max of negated numbers.
     const int token =
-        -team.template max<int>(vocabulary, -last, [&](int i) { return z[i] == top ? -i : -last; });
+        last - team.template max<int>(vocabulary, 0, [&](int i) { return z[i] == top ? last - i : 0; });
     const float sum = log_sum_exp(block, z, vocabulary);
     team.once([&] { chosen[block.x()] = {token, z[token] - sum}; });
   }

@@ -1,4 +1,4 @@
-// Opens a session on the CUDA device.
+// Opens a session, or a decoder, on the CUDA device.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -10,6 +10,7 @@
 #include "solopo/core/error.hpp"
 #include "solopo/cuda/error.cuh"
 #include "solopo/cuda/queue.cuh"
+#include "solopo/cuda/queue_decoder.hpp"
 #include "solopo/cuda/queue_session.hpp"
 
 namespace solopo::cuda {
@@ -36,6 +37,13 @@ namespace solopo::cuda {
                                                                  const SessionOptions& options) {
   (void)device_info();
   return make_session(std::make_unique<CudaQueue>(nullptr, options.deterministic), weights, lora, options);
+}
+
+// The weights as a decoder's engine. Throws as open_session().
+[[nodiscard]] inline std::unique_ptr<DecoderEngineBase> open_decoder_engine(
+    const LlamaWeights<float>& weights, DeviceStorage storage) {
+  (void)device_info();
+  return make_decoder_engine(std::make_unique<CudaQueue>(), weights, storage);
 }
 
 }  // namespace solopo::cuda
