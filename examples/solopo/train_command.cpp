@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "metrics_log.hpp"
+#include "solopo/cuda/device_attention.hpp"
 #include "solopo/io/sha256.hpp"
 #include "solopo/model/lora_files.hpp"
 #include "solopo/train/device_learner.hpp"
@@ -58,7 +59,7 @@ class ConsoleObserver final : public TrainObserver {
 };
 
 // What else the bits of a log-probability depend on.
-std::string build_text(const TrainCommandOptions& o) {
+std::string build_text(const TrainCommandOptions& o, std::int64_t library_pairs) {
   std::string processor;
   std::ifstream info("/proc/cpuinfo");
   for (std::string line; std::getline(info, line);) {
@@ -68,8 +69,9 @@ std::string build_text(const TrainCommandOptions& o) {
     }
   }
   if (o.where.on_cuda())
-    return fmt::format("cuda {} {} recompute {} deterministic {} {}", o.where.dtype_name(), SOLOPO_VERSION,
-                       o.recompute, o.where.deterministic, device_plugin().info().name);
+    return fmt::format("cuda {} {} recompute {} deterministic {} attention {} {}", o.where.dtype_name(),
+                       SOLOPO_VERSION, o.recompute, o.where.deterministic, library_pairs,
+                       device_plugin().info().name);
   return fmt::format("{} {} threads {} recompute {}{}", kernels::DefaultProduct::name, __VERSION__,
                      kernels::thread_count(), o.recompute, processor);
 }
@@ -93,6 +95,7 @@ RunIdentity run_identity(const TrainCommandOptions& options, const TrainPlan& pl
   if (options.where.on_cuda()) {
     out.emplace_back("device", options.where.device);
     out.emplace_back("dtype", options.where.dtype_name());
+    out.emplace_back("library_pairs", std::to_string(plan.library_pairs));
     out.emplace_back("deterministic", options.where.deterministic ? "true" : "false");
   } else {
     out.emplace_back("threads", std::to_string(kernels::thread_count()));
@@ -148,6 +151,7 @@ auto train_on_device(const TrainCommandOptions& options, const TrainPlan& plan, 
                                 {.storage = options.where.storage(),
                                  .recompute = options.recompute,
                                  .deterministic = options.where.deterministic,
+                                 .library_pairs = plan.library_pairs,
                                  .trains = trains,
                                  .adamw = plan.trainer.adamw});
   };
@@ -170,6 +174,15 @@ auto train_on_device(const TrainCommandOptions& options, const TrainPlan& plan, 
 constexpr const char* two_pass_note =
     "the two sides of a record run one after the other (--passes two-pass), since together they do not fit "
     "into memory";
+
+std::string attention_note(std::int64_t library_pairs) {
+  if (library_pairs == cuda::never_library)
+    return "attention: our own kernels; these records have so many lengths that cuDNN would plan longer than "
+           "it "
+           "saves";
+  return fmt::format("attention: cuDNN for sequences of {} query-key pairs or more, our own kernels below",
+                     library_pairs);
+}
 
 // Every line as a comment, so that what a dry run prints is a YAML file as a whole.
 std::string as_comment(const std::string& text) {
@@ -225,6 +238,7 @@ int run_train(const TrainCommandOptions& options, const Console& console) {
     console.out << std::flush;
     require_memory(options, plan, cost, limit);
     if (!no_device.empty()) console.out << as_comment(no_device + "; its memory is not compared");
+    if (options.where.on_cuda()) console.out << as_comment(attention_note(plan.library_pairs));
     if (!options.where.on_cuda()) console.out << describe_time(plan, cost, calibrate(plan.text.config));
     if (const std::string note = describe_free_memory(cost, machine); !note.empty())
       console.out << as_comment(note);
@@ -233,6 +247,8 @@ int run_train(const TrainCommandOptions& options, const Console& console) {
   }
   require_memory(options, plan, cost, limit);
   if (in_two) progress.say(two_pass_note);
+  if (options.where.on_cuda() && device_plugin().has_library_attention)
+    progress.say(attention_note(plan.library_pairs));
   if (const std::string note = describe_free_memory(cost, machine); !note.empty()) progress.warn(note);
   console.log << describe_records(options.data.string(), plan.records);
   if (!options.eval_data.empty()) console.log << describe_records(options.eval_data.string(), plan.eval);
@@ -253,7 +269,8 @@ int run_train(const TrainCommandOptions& options, const Console& console) {
   std::optional<LoraWeights<float>> lora;
   if (plan.lora) lora = initial_lora<float>(model.config, *plan.lora, options.seed);
   const Parameters trained = lora ? parameters_of(*lora) : parameters_of(model.weights);
-  const std::string weights = weights_digest(parameters_of(model.weights)), build = build_text(options);
+  const std::string weights = weights_digest(parameters_of(model.weights)),
+                    build = build_text(options, plan.library_pairs);
   const auto write = [&](const fs::path& folder) {
     lora ? save_lora(folder, *lora, options.model.string()) : save_model(folder, model);
   };

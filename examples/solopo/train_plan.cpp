@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "solopo/cuda/library_choice.hpp"
+#include "solopo/train/collate.hpp"
 #include "usage_error.hpp"
 
 namespace solopo::cli {
@@ -311,7 +313,22 @@ TrainPlan make_train_plan(const TrainCommandOptions& o) {
   t.resume = o.resume;
   t.allow_change = o.allow_change;
   t.lock = false;
+  if (o.where.on_cuda()) plan.library_pairs = library_pairs_of(plan, o.recompute);
   return plan;
+}
+
+std::int64_t library_pairs_of(const TrainPlan& plan, bool recompute) {
+  const std::vector<PreferenceRecord>& records = plan.records.records;
+  const CollateOptions layout = layout_of(plan, plan.entry->make(plan.entry->name, plan.objective));
+  const double times = static_cast<double>(plan.trainer.length.places) / static_cast<double>(records.size());
+  cuda::LibraryUses uses;
+  for (const PreferenceRecord& record : records)
+    for (const Collated& batch : collate_passes(record, layout, Side::policy))
+      uses.add(batch.sequences, times);
+  const LlamaConfig& c = plan.text.config;
+  // Of a pair and layer, per column of the queries: 14 in training, 4 more where the forward runs again.
+  const int flops = recompute ? 18 : 14;
+  return uses.least(static_cast<double>(flops) * c.query_width() * c.num_hidden_layers);
 }
 
 std::string describe_options(const TrainCommandOptions& o, const TrainPlan& plan) {

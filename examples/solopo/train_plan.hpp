@@ -25,6 +25,7 @@ struct TrainPlan {
   std::size_t max_length = 0;
   std::optional<LoraConfig> lora;  // nothing: every weight is trained
   RecordFile records, eval;
+  std::int64_t library_pairs = 0;  // on a device: from which cuDNN's attention is worth its plans
   TrainerOptions trainer;
 };
 
@@ -46,6 +47,9 @@ TrainPlan make_train_plan(const TrainCommandOptions& options);
   return collate_options(objective, plan.context, plan.trainer.share_prefix, plan.trainer.long_gradient,
                          plan.trainer.passes);
 }
+
+// From how many query-key pairs of a sequence on cuDNN's attention is worth asking for on these records.
+[[nodiscard]] std::int64_t library_pairs_of(const TrainPlan& plan, bool recompute);
 
 // The resolved options, one "key: value" a line, ready to be a YAML file.
 std::string describe_options(const TrainCommandOptions& options, const TrainPlan& plan);

@@ -26,7 +26,10 @@ std::unique_ptr<solopo::DecoderEngineBase> open_decoder(const solopo::LlamaWeigh
 
 extern "C" const solopo::cli::DevicePlugin* solopo_device_plugin();
 extern "C" const solopo::cli::DevicePlugin* solopo_device_plugin() {
-  static const solopo::cli::DevicePlugin plugin{
-      .version = SOLOPO_VERSION, .info = &info, .open = &open, .open_decoder = &open_decoder};
+  static const solopo::cli::DevicePlugin plugin{.version = SOLOPO_VERSION,
+                                                .has_library_attention = true,
+                                                .info = &info,
+                                                .open = &open,
+                                                .open_decoder = &open_decoder};
   return &plugin;
 }

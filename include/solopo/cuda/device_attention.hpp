@@ -4,6 +4,7 @@
 #include <cmath>
 #include <concepts>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -28,6 +29,7 @@ enum class AttentionKernels {
 // Query-key pairs of a sequence, in each of a model's layers, from which a library's calls are worth their
 // plans. For one layer alone it takes as many as for all.
 inline constexpr std::int64_t library_pairs = std::int64_t{1} << 19;
+inline constexpr std::int64_t never_library = std::numeric_limits<std::int64_t>::max();
 
 template <class T, class Queue>
 class DeviceAttention {

@@ -37,6 +37,8 @@ struct DeviceLlamaOptions {
   // Keep only each layer's input and run the layer again in the backward.
   bool recompute = false;
   AttentionKernels attention = AttentionKernels::fastest;
+  // Pairs of a sequence, in each layer, from which `fastest` asks a library (library_choice.hpp).
+  std::int64_t library_pairs = cuda::library_pairs;
   // Rows of logits held at once. Where all rows of a batch are, the backward does not compute them again.
   std::int32_t head_chunk = 1024;
 };
@@ -258,8 +260,10 @@ class DeviceLlama {
       to.runs = computed.runs;
       attention_.set(to.plan, computed, rows_, least);
     };
-    plan(all_, {{{0, rows_}}, std::move(tiles)}, library_pairs);
-    plan(last_, last, library_pairs * static_cast<std::int64_t>(layout().layers.size()));
+    const std::int64_t least = options_.library_pairs,
+                       layers = static_cast<std::int64_t>(layout().layers.size());
+    plan(all_, {{{0, rows_}}, std::move(tiles)}, least);
+    plan(last_, last, least > never_library / layers ? never_library : least * layers);
   }
   [[nodiscard]] bool is_last(std::size_t l) const noexcept { return l + 1 == layout().layers.size(); }
   [[nodiscard]] const Computed& computed(std::size_t l) const noexcept { return is_last(l) ? last_ : all_; }

@@ -28,7 +28,7 @@ class QueueSession final : public DeviceSession {
   QueueSession(std::unique_ptr<Queue> queue, const LlamaWeights<float>& weights,
                const LoraWeights<float>* lora, const SessionOptions& options)
       : queue_(std::move(queue)), weights_(*queue_, weights, lora != nullptr || !options.trains) {
-    const DeviceLlamaOptions how{.recompute = options.recompute};
+    const DeviceLlamaOptions how{.recompute = options.recompute, .library_pairs = options.library_pairs};
     if (lora) {
       lora_.emplace(*queue_, *lora);
       model_.emplace(*queue_, weights_, *lora_, how);

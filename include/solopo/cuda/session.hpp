@@ -21,7 +21,9 @@ struct SessionOptions {
   DeviceStorage storage = DeviceStorage::bfloat16;
   bool recompute = false;     // layers again in the backward: less memory
   bool deterministic = true;  // two runs give the same bits; faster at length without
-  bool trains = true;         // holds gradients and the optimiser's state
+  // Pairs of a sequence, in each layer, from which a library's attention is asked for (library_choice.hpp).
+  std::int64_t library_pairs = std::int64_t{1} << 19;
+  bool trains = true;  // holds gradients and the optimiser's state
   AdamWOptions adamw{};
 };
 
