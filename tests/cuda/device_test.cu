@@ -1,13 +1,15 @@
 // The CUDA backend on a device against the CPU backend. A program of its own, so that it needs neither a test
 // framework nor Eigen. Where there is no device it says so and exits with 77.
-//   device_test [--small]    --small: only what a memory checker can run in a minute
+//   device_test [--small] [models|adapters|generation|training]...
+//   --small: only what a memory checker can run in a minute or two a section
 #include <cmath>
 #include <cstdio>
-#include <cstring>
 #include <optional>
+#include <set>
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "decoder_parity.hpp"
 #include "parity.hpp"
@@ -123,13 +125,81 @@ void all_generation(CudaQueue& queue, bool small) {
   }
 }
 
+void all_models(CudaQueue& queue, bool small) {
+  const auto plain = cuda::AttentionKernels::plain;
+  std::uint64_t seed = 1;
+  model<float>(queue, "float32, tiny", test::tiny_config(false, true), 1, {.head_chunk = 5}, 1e-5, 1e-5,
+               seed++);
+  model<float>(queue, "float32, tied, recompute", test::tiny_config(true, false), 3, {.recompute = true},
+               1e-5, 1e-5, seed++);
+  for (const std::int32_t d : {64, 128}) {
+    const std::string width = ", heads of " + std::to_string(d);
+    const LlamaConfig config = with_heads(d, 64, 300);
+    model<BFloat16>(queue, "bfloat16, tensor cores" + width, config, small ? 2 : 9,
+                    {.attention = cuda::AttentionKernels::tensor}, 1e-2, 5e-2, seed++);
+    if (SOLOPO_HAS_CUDNN && !small)
+      model<BFloat16>(queue, "bfloat16, cuDNN" + width, config, 9,
+                      {.attention = cuda::AttentionKernels::library}, 1e-2, 5e-2, seed++);
+    model<BFloat16>(queue, "bfloat16, plain" + width, config, small ? 1 : 9, {.attention = plain}, 1e-2, 5e-2,
+                    seed++);
+    if (!small) model<float>(queue, "float32" + width, config, 9, {}, 1e-5, 1e-5, seed++);
+  }
+  if (!small) {
+    model<float>(queue, "float32, wide", with_heads(64, 256, 2000), 11, {.head_chunk = 64}, 1e-5, 1e-5,
+                 seed++);
+    model<BFloat16>(queue, "bfloat16, wide, recompute", with_heads(64, 256, 2000), 11, {.recompute = true},
+                    1e-2, 5e-2, seed++);
+  }
+}
+
+// Ranks whose rows are aligned for tensor cores, and some that are not.
+void all_adapters(CudaQueue& queue, bool small) {
+  std::uint64_t seed = 100;
+  for (const std::int32_t rank : {4, 5, 8, 16, 64}) {
+    if (small && rank != 5) continue;
+    using enum Projections;
+    const std::string name = ", adapters of rank " + std::to_string(rank);
+    const LlamaConfig wide = with_heads(64, 64, 300);
+    const auto every = lora_of(wide, {.rank = rank, .alpha = 0.5 * rank}, seed),
+               some = lora_of(wide, {.rank = rank, .alpha = 0.5 * rank, .targets = attention}, seed);
+    if (!small) model<float>(queue, "float32" + name, wide, 2, {}, 1e-5, 1e-5, seed++, &every);
+    model<float>(queue, "float32, attention only" + name, wide, 2, {.recompute = true, .head_chunk = 5}, 1e-5,
+                 1e-5, seed++, &some);
+    model<BFloat16>(queue, "bfloat16" + name, wide, small ? 1 : 9, {.recompute = true}, 1e-2, 5e-2, seed++,
+                    &every);
+    if (SOLOPO_HAS_CUDNN && !small)
+      model<BFloat16>(queue, "bfloat16, cuDNN, attention only" + name, wide, 9,
+                      {.attention = cuda::AttentionKernels::library}, 1e-2, 5e-2, seed++, &some);
+  }
+}
+
+void all_training(CudaQueue& queue) {
+  const LlamaConfig config = test::tiny_config();
+  RandomStream random(7, "batch");
+  const PackedSequences batch = test::mixed_batch(config.vocab_size, random, false);
+  const auto ten_steps = [&](const char* name, std::optional<LoraWeights<float>> lora) {
+    const auto losses =
+        test::training_parity<float>(queue, test::random_weights<float>(config), batch, 10, std::move(lora));
+    double worst = losses.first.front() == losses.first.back() ? 1 : 0;
+    for (std::size_t s = 0; s < losses.first.size(); ++s)
+      worst = std::max(worst, static_cast<double>(std::abs(losses.first[s] - losses.second[s])));
+    expect(name, worst, 1e-4);
+  };
+  ten_steps("ten steps of training: loss", std::nullopt);
+  ten_steps("ten steps of training, adapters: loss", initial_lora<float>(config, {.rank = 4, .alpha = 8}, 3));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  const bool small = argc > 1 && std::strcmp(argv[1], "--small") == 0;
-  if (argc > 1 && std::string(argv[1]) == "--version") {
-    std::puts("solopo " SOLOPO_VERSION);
-    return 0;
+  bool small = false;
+  std::set<std::string> sections;
+  for (const std::string argument : std::vector<std::string>(argv + 1, argv + argc)) {
+    if (argument == "--version") {
+      std::puts("solopo " SOLOPO_VERSION);
+      return 0;
+    }
+    argument == "--small" ? void(small = true) : void(sections.insert(argument));
   }
   if (cuda::device_count() == 0) {
     std::puts("skipped: device_test (no CUDA device)");
@@ -138,64 +208,13 @@ int main(int argc, char** argv) {
   cudaDeviceProp properties{};
   cuda::check(cudaGetDeviceProperties(&properties, 0), "cudaGetDeviceProperties");
   std::printf("device: %s, compute capability %d.%d\n", properties.name, properties.major, properties.minor);
+  const auto asked = [&](const char* name) { return sections.empty() || sections.count(name) > 0; };
   try {
     CudaQueue queue;
-    const auto plain = cuda::AttentionKernels::plain;
-    std::uint64_t seed = 1;
-    model<float>(queue, "float32, tiny", test::tiny_config(false, true), 1, {.head_chunk = 5}, 1e-5, 1e-5,
-                 seed++);
-    model<float>(queue, "float32, tied, recompute", test::tiny_config(true, false), 3, {.recompute = true},
-                 1e-5, 1e-5, seed++);
-    for (const std::int32_t d : {64, 128}) {
-      const std::string width = ", heads of " + std::to_string(d);
-      const LlamaConfig config = with_heads(d, 64, 300);
-      model<BFloat16>(queue, "bfloat16, tensor cores" + width, config, small ? 2 : 9,
-                      {.attention = cuda::AttentionKernels::tensor}, 1e-2, 5e-2, seed++);
-      if (SOLOPO_HAS_CUDNN && !small)
-        model<BFloat16>(queue, "bfloat16, cuDNN" + width, config, 9,
-                        {.attention = cuda::AttentionKernels::library}, 1e-2, 5e-2, seed++);
-      model<BFloat16>(queue, "bfloat16, plain" + width, config, small ? 1 : 9, {.attention = plain}, 1e-2,
-                      5e-2, seed++);
-      if (!small) model<float>(queue, "float32" + width, config, 9, {}, 1e-5, 1e-5, seed++);
-    }
-    if (!small) {
-      model<float>(queue, "float32, wide", with_heads(64, 256, 2000), 11, {.head_chunk = 64}, 1e-5, 1e-5,
-                   seed++);
-      model<BFloat16>(queue, "bfloat16, wide, recompute", with_heads(64, 256, 2000), 11, {.recompute = true},
-                      1e-2, 5e-2, seed++);
-    }
-    // Ranks whose rows are aligned for tensor cores, and some that are not.
-    for (const std::int32_t rank : {4, 5, 8, 16, 64}) {
-      if (small && rank != 5) continue;
-      using enum Projections;
-      const std::string name = ", adapters of rank " + std::to_string(rank);
-      const LlamaConfig wide = with_heads(64, 64, 300);
-      const auto every = lora_of(wide, {.rank = rank, .alpha = 0.5 * rank}, seed),
-                 some = lora_of(wide, {.rank = rank, .alpha = 0.5 * rank, .targets = attention}, seed);
-      if (!small) model<float>(queue, "float32" + name, wide, 2, {}, 1e-5, 1e-5, seed++, &every);
-      model<float>(queue, "float32, attention only" + name, wide, 2, {.recompute = true, .head_chunk = 5},
-                   1e-5, 1e-5, seed++, &some);
-      model<BFloat16>(queue, "bfloat16" + name, wide, small ? 1 : 9, {.recompute = true}, 1e-2, 5e-2, seed++,
-                      &every);
-      if (SOLOPO_HAS_CUDNN && !small)
-        model<BFloat16>(queue, "bfloat16, cuDNN, attention only" + name, wide, 9,
-                        {.attention = cuda::AttentionKernels::library}, 1e-2, 5e-2, seed++, &some);
-    }
-    all_generation(queue, small);
-    const LlamaConfig config = test::tiny_config();
-    RandomStream random(7, "batch");
-    const PackedSequences batch = test::mixed_batch(config.vocab_size, random, false);
-    const auto ten_steps = [&](const char* name, std::optional<LoraWeights<float>> lora) {
-      const auto losses = test::training_parity<float>(queue, test::random_weights<float>(config), batch, 10,
-                                                       std::move(lora));
-      double worst = losses.first.front() == losses.first.back() ? 1 : 0;
-      for (std::size_t s = 0; s < losses.first.size(); ++s)
-        worst = std::max(worst, static_cast<double>(std::abs(losses.first[s] - losses.second[s])));
-      expect(name, worst, 1e-4);
-    };
-    ten_steps("ten steps of training: loss", std::nullopt);
-    ten_steps("ten steps of training, adapters: loss",
-              initial_lora<float>(config, {.rank = 4, .alpha = 8}, 3));
+    if (asked("models")) all_models(queue, small);
+    if (asked("adapters")) all_adapters(queue, small);
+    if (asked("generation")) all_generation(queue, small);
+    if (asked("training")) all_training(queue);
   } catch (const Error& error) {
     std::printf("FAIL %s\n", error.what());
     return 1;

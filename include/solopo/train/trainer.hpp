@@ -373,7 +373,8 @@ class Trainer {
     if (tensor.empty()) {
       learner_.fetch();
       tensor = first_non_finite(learner_.parameters().values, learner_.parameters().slots);
-      message += tensor.empty() ? "; all weights are finite" : "; first bad tensor: weights of " + tensor;
+      message +=
+          tensor.empty() ? "; all trained numbers are finite" : "; first bad tensor: weights of " + tensor;
     } else {
       message += "; first bad tensor: gradient of " + tensor;
     }
