@@ -41,9 +41,6 @@ void add_device(CLI::App& app, DeviceOptions& where) {
                  "What products and activations are in: bf16 (cuda only), f32, or auto: bf16 on cuda")
       ->capture_default_str()
       ->group(group);
-  app.add_flag("--deterministic,!--no-deterministic", where.deterministic,
-               "Without, a GPU adds in any order: faster at length, two runs differ in their last bits [on]")
-      ->group(group);
 }
 
 void add_reading(CLI::App& app, QaReadOptions& read) {

@@ -41,7 +41,7 @@ CLI::Option* add_path(CLI::App& app, const std::string& name, std::filesystem::p
 // --adapter, of commands that load a model.
 void add_adapter(CLI::App& app, std::filesystem::path& adapter);
 
-// --device, --dtype and --no-deterministic, of commands that can run a model on a device.
+// --device and --dtype, of commands that run a model.
 void add_device(CLI::App& app, DeviceOptions& where);
 
 // --max-bad and --on-bad-utf8.

@@ -192,6 +192,11 @@ void add_train(CLI::App& program, Commands& commands) {
       ->capture_default_str()
       ->group(run);
   add_device(*app, o.where);
+  app->add_flag(
+         "--deterministic,!--no-deterministic", o.where.deterministic,
+         "Without, cuDNN adds in any order: faster at length, less memory from 32K tokens on, and two runs "
+         "differ in their last bits [on]")
+      ->group("Device");
   commands.push_back({app, [options](const Console& console) { return run_train(*options, console); }, true});
 }
 

@@ -28,6 +28,7 @@ std::string model_key(const std::filesystem::path& model) {
 
 SampleResult run_data_sample(const SampleOptions& options, std::ostream& log,
                              const std::function<bool()>& stop) {
+  require_device(options.where);
   const LanguageModel model = load_model(options.model, options.adapter);
   const text::ChatTemplate chat = options.template_name.empty()
                                       ? model.chat

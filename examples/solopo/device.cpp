@@ -68,6 +68,10 @@ const DevicePlugin& device_plugin() {
   return loaded;
 }
 
+void require_device(const DeviceOptions& where) {
+  if (where.on_cuda()) (void)device_plugin().info();
+}
+
 AnyDecoder make_decoder(const LlamaWeights<float>& weights, const DeviceOptions& where) {
   if (where.on_cuda()) return AnyDecoder(device_plugin().open_decoder(weights, where.storage()));
   return AnyDecoder(std::make_unique<ErasedDecoderEngine<CpuDecoderEngine>>(weights));

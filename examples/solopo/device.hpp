@@ -16,7 +16,7 @@ namespace solopo::cli {
 struct DeviceOptions {
   std::string device = "cpu";  // --device: cpu, cuda
   std::string dtype = "auto";  // --dtype: auto (bf16 on a device, f32 on the CPU), f32, bf16
-  bool deterministic = true;   // --no-deterministic clears it
+  bool deterministic = true;   // --no-deterministic of train clears it
 
   [[nodiscard]] bool on_cuda() const noexcept { return device == "cuda"; }
   [[nodiscard]] cuda::DeviceStorage storage() const noexcept {
@@ -48,6 +48,9 @@ inline constexpr const char* device_plugin_symbol = "solopo_device_plugin";  // 
 
 // Loads the library. Throws Error where there is none, or it is another version's.
 [[nodiscard]] const DevicePlugin& device_plugin();
+
+// Throws Error where the options ask for a device and there is none. For commands to say so before they work.
+void require_device(const DeviceOptions& where);
 
 // What generates with these weights, to which it may keep a reference. Throws as device_plugin() and what
 // opens the device.

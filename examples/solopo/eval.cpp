@@ -59,6 +59,16 @@ std::int64_t questions_at(const EvalOptions& options, std::size_t i) {
   return options.questions[options.questions.size() == 1 ? 0 : i];
 }
 
+// The machine, and the device where the model runs on one.
+io::Json machine_of(const DeviceOptions& where) {
+  io::Json out = machine_info();
+  if (where.on_cuda()) {
+    out["device"] = device_plugin().info().name;
+    out["dtype"] = where.dtype_name();
+  }
+  return out;
+}
+
 io::Json settings_of(const EvalOptions& options, const ReadReport& report, double own_share) {
   io::Json depths = nullptr;
   if (!options.depths.empty()) depths = options.depths;
@@ -171,6 +181,7 @@ int run_eval(const EvalOptions& given, const Console& console) {
     options.lengths.push_back(length);
     options.questions.push_back(questions);
   }
+  require_device(options.where);
   if (options.threads > 0) kernels::set_thread_count(static_cast<int>(options.threads));
   std::optional<io::AtomicFile> file_out;  // a path that cannot be written shows before the work
   if (!options.out.empty()) file_out.emplace(options.out);
@@ -195,7 +206,7 @@ int run_eval(const EvalOptions& given, const Console& console) {
   EvalResult result{.model = name_of_model(options.model, options.adapter),
                     .command = options.command,
                     .settings = settings_of(options, qa.report, own_share),
-                    .machine = machine_info(),
+                    .machine = machine_of(options.where),
                     .questions = {},
                     .lengths = {}};
   const std::vector<Question> questions = seeded_order(chosen_questions(qa, options), options.seed);

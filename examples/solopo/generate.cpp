@@ -58,6 +58,7 @@ std::vector<text::Message> read_messages(const std::filesystem::path& path) {
 
 int run_generate(const GenerateCommandOptions& options, const Console& console) {
   check(options);
+  require_device(options.where);
   if (options.threads > 0) kernels::set_thread_count(static_cast<int>(options.threads));
   std::string prompt = options.prompt;
   if (prompt == "-") prompt.assign(std::istreambuf_iterator<char>(std::cin), {});
@@ -84,8 +85,8 @@ int run_generate(const GenerateCommandOptions& options, const Console& console) 
   }
 
   using Clock = std::chrono::steady_clock;
-  const auto begin = Clock::now();
   AnyDecoder decoder = make_decoder(model.weights, options.where);
+  const auto begin = Clock::now();
   decoder.read_prompt(ids);
   const auto read = Clock::now();
   const bool stream = options.samples == 1;

@@ -27,7 +27,7 @@ void check(const ScoreCommandOptions& o) {
   if (o.out.empty()) problems.emplace_back("--out: is missing");
   if (!find_too_long(o.too_long)) {
     problems.push_back(
-        fmt::format("--too-long: '{}' is not one of refuse, drop, middle", printable(o.too_long)));
+        unknown_value("--too-long", o.too_long, std::vector<std::string_view>{"refuse", "drop", "middle"}));
   }
   if (o.max_length != 0 && o.max_length < 2) problems.emplace_back("--max-length: must be 2 or more, or 0");
   if (o.max_bad < 0) problems.emplace_back("--max-bad: must be 0 or more");
@@ -40,6 +40,7 @@ void check(const ScoreCommandOptions& o) {
 
 int run_score(const ScoreCommandOptions& options, const Console& console) {
   check(options);
+  require_device(options.where);
   kernels::set_thread_count(static_cast<int>(options.threads));
   const ModelText text = [&] {
     ModelText read = load_model_text(options.model);
@@ -64,7 +65,7 @@ int run_score(const ScoreCommandOptions& options, const Console& console) {
   if (options.where.on_cuda()) {
     on_device = device_plugin().open(
         model.weights, nullptr,
-        {.storage = options.where.storage(), .deterministic = options.where.deterministic, .trains = false});
+        {.storage = options.where.storage(), .library_pairs = cuda::never_library, .trains = false});
   } else {
     on_cpu.emplace(model.weights);
   }

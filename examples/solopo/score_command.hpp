@@ -21,7 +21,7 @@ struct ScoreCommandOptions {
   std::string too_long = "refuse";  // --too-long: refuse, drop, middle
   std::int64_t max_bad = 0;         // --max-bad
   std::int64_t threads = 0;         // --threads
-  DeviceOptions where;              // --device, --dtype, --no-deterministic
+  DeviceOptions where;              // --device, --dtype
 };
 
 // Adds ref_chosen_logps, ref_rejected_logps (TRL's column names; and _long where the record has a long

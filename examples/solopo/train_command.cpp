@@ -175,13 +175,32 @@ constexpr const char* two_pass_note =
     "the two sides of a record run one after the other (--passes two-pass), since together they do not fit "
     "into memory";
 
-std::string attention_note(std::int64_t library_pairs) {
-  if (library_pairs == cuda::never_library)
+// Whether the device has a library's attention for this model.
+bool asks_library(const TrainCommandOptions& options, const TrainPlan& plan, const std::string& no_device) {
+  if (!options.where.on_cuda() || !no_device.empty()) return false;
+  const int head_dim = plan.text.config.head_dim;
+  return device_plugin().has_library_attention && head_dim % 8 == 0 && head_dim <= 128 &&
+         options.where.storage() == cuda::DeviceStorage::bfloat16;
+}
+
+std::string attention_note(const TrainCommandOptions& options, const TrainPlan& plan) {
+  if (plan.library_pairs == cuda::never_library)
     return "attention: our own kernels; these records have so many lengths that cuDNN would plan longer than "
            "it "
            "saves";
-  return fmt::format("attention: cuDNN for sequences of {} query-key pairs or more, our own kernels below",
-                     library_pairs);
+  std::string out =
+      fmt::format("attention: cuDNN for sequences of {} query-key pairs or more, our own kernels below",
+                  plan.library_pairs);
+  constexpr std::size_t is_long = 32768;
+  std::size_t longest = 0;
+  for (const PreferenceRecord& r : plan.records.records)
+    longest = std::max({longest, r.prompt.size(), r.prompt_long.size()});
+  if (options.where.deterministic && longest >= is_long)
+    out += fmt::format(
+        "; for prompts of {} tokens its sums in a fixed order take tens of GiB, --no-deterministic does "
+        "without",
+        longest);
+  return out;
 }
 
 // Every line as a comment, so that what a dry run prints is a YAML file as a whole.
@@ -220,11 +239,14 @@ int run_train(const TrainCommandOptions& options, const Console& console) {
   TrainPlan plan = make_train_plan(options);
   TrainProgress progress(console);
   // A dry run may plan for a device that is elsewhere.
+  if (!options.dry_run) require_device(options.where);
   std::string no_device;
   const MachineMemory machine =
       options.where.on_cuda() ? device_memory_of(options, no_device) : machine_memory();
   const std::int64_t limit = memory_limit(options, machine);
   const std::int64_t held = options.where.on_cuda() ? 0 : static_cast<std::int64_t>(peak_process_bytes());
+  const bool has_library = asks_library(options, plan, no_device);
+  if (has_library) plan.library_pairs = library_pairs_of(plan);
   const bool in_two = choose_passes(options, plan, limit - held);
   const TrainCost cost = train_cost(options, plan);
   if (options.dry_run) {
@@ -238,7 +260,7 @@ int run_train(const TrainCommandOptions& options, const Console& console) {
     console.out << std::flush;
     require_memory(options, plan, cost, limit);
     if (!no_device.empty()) console.out << as_comment(no_device + "; its memory is not compared");
-    if (options.where.on_cuda()) console.out << as_comment(attention_note(plan.library_pairs));
+    if (has_library) console.out << as_comment(attention_note(options, plan));
     if (!options.where.on_cuda()) console.out << describe_time(plan, cost, calibrate(plan.text.config));
     if (const std::string note = describe_free_memory(cost, machine); !note.empty())
       console.out << as_comment(note);
@@ -247,8 +269,7 @@ int run_train(const TrainCommandOptions& options, const Console& console) {
   }
   require_memory(options, plan, cost, limit);
   if (in_two) progress.say(two_pass_note);
-  if (options.where.on_cuda() && device_plugin().has_library_attention)
-    progress.say(attention_note(plan.library_pairs));
+  if (has_library) progress.say(attention_note(options, plan));
   if (const std::string note = describe_free_memory(cost, machine); !note.empty()) progress.warn(note);
   console.log << describe_records(options.data.string(), plan.records);
   if (!options.eval_data.empty()) console.log << describe_records(options.eval_data.string(), plan.eval);

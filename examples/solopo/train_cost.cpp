@@ -29,20 +29,6 @@ PreferenceRecord shortened(PreferenceRecord record, std::size_t tokens) {
   return record;
 }
 
-// The memory of training on a batch.
-cost::MemoryBytes memory_of(const PackedSequences& batch, const cost::ModelShape& shape,
-                            cost::MemoryOptions options) {
-  const auto read = static_cast<cost::Count>(batch.read_tokens.size());
-  cost::Count begin = 0, longest = 0;
-  for (const std::int32_t end : batch.read_ends) {
-    longest = std::max(longest, end - begin);
-    begin = end;
-  }
-  options.read_rows_at_once = std::min(options.read_rows_at_once, longest);
-  const cost::Work work = work_of(batch);
-  return cost::training_memory(shape, work.tokens, work.head_rows, options, read);
-}
-
 // What changes the memory of a run on the same records.
 struct Ways {
   bool recompute = false, share_prefix = true;
@@ -52,9 +38,21 @@ struct Ways {
   std::optional<cuda::DeviceStorage> device{};  // nothing: the CPU
 };
 
-cost::MemoryOptions memory_options(const cost::ModelShape& shape, const Ways& ways) {
-  return ways.device ? cuda::device_memory(shape, *ways.device, ways.recompute, ways.lora)
-                     : llama_memory(ways.recompute, ways.lora);
+// The memory of training on a batch.
+cost::MemoryBytes memory_of(const PackedSequences& batch, const cost::ModelShape& shape, const Ways& ways) {
+  const auto read = static_cast<cost::Count>(batch.read_tokens.size());
+  cost::Count begin = 0, longest = 0;
+  for (const std::int32_t end : batch.read_ends) {
+    longest = std::max(longest, end - begin);
+    begin = end;
+  }
+  const cost::Work work = work_of(batch);
+  cost::MemoryOptions options = ways.device
+                                    ? cuda::device_memory(shape, *ways.device, ways.recompute, ways.lora)
+                                    : llama_memory(ways.recompute, ways.lora);
+  options.read_rows_at_once = std::min(options.read_rows_at_once, longest);
+  return ways.device ? cuda::device_training_memory(shape, work.tokens, work.head_rows, options, read)
+                     : cost::training_memory(shape, work.tokens, work.head_rows, options, read);
 }
 
 Ways ways_of(const TrainCommandOptions& options, const TrainPlan& plan) {
@@ -96,7 +94,7 @@ cost::MemoryBytes peak_memory(const TrainPlan& plan, const Ways& ways, std::size
   for (const PreferenceRecord& record : plan.records.records)
     for (const Collated& batch :
          collate_passes(tokens > 0 ? shortened(record, tokens) : record, layout, Side::policy)) {
-      cost::MemoryBytes memory = memory_of(batch.sequences, shape, memory_options(shape, ways));
+      cost::MemoryBytes memory = memory_of(batch.sequences, shape, ways);
       // Its own copy, or the base of adapters; its pass takes less than training's.
       if (reference_is_live(plan) && ways.lora.rank == 0) memory.weights *= 2;
       held = held.grown_to(memory);

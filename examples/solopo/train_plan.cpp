@@ -100,7 +100,7 @@ void check_objective(const TrainCommandOptions& o, std::vector<std::string>& pro
   const std::optional<TrainContext> context = find_train_context(o.context);
   if (!context || *context == TrainContext::longpo) {
     problems.push_back(
-        fmt::format("--context: '{}' is not one of short, long, expand", printable(o.context)));
+        unknown_value("--context", o.context, std::vector<std::string_view>{"short", "long", "expand"}));
   }
   if (!entry) return;
   if (o.where.on_cuda() && entry->statistic == Statistic::sequential_kl) {
@@ -313,11 +313,10 @@ TrainPlan make_train_plan(const TrainCommandOptions& o) {
   t.resume = o.resume;
   t.allow_change = o.allow_change;
   t.lock = false;
-  if (o.where.on_cuda()) plan.library_pairs = library_pairs_of(plan, o.recompute);
   return plan;
 }
 
-std::int64_t library_pairs_of(const TrainPlan& plan, bool recompute) {
+std::int64_t library_pairs_of(const TrainPlan& plan) {
   const std::vector<PreferenceRecord>& records = plan.records.records;
   const CollateOptions layout = layout_of(plan, plan.entry->make(plan.entry->name, plan.objective));
   const double times = static_cast<double>(plan.trainer.length.places) / static_cast<double>(records.size());
@@ -326,9 +325,8 @@ std::int64_t library_pairs_of(const TrainPlan& plan, bool recompute) {
     for (const Collated& batch : collate_passes(record, layout, Side::policy))
       uses.add(batch.sequences, times);
   const LlamaConfig& c = plan.text.config;
-  // Of a pair and layer, per column of the queries: 14 in training, 4 more where the forward runs again.
-  const int flops = recompute ? 18 : 14;
-  return uses.least(static_cast<double>(flops) * c.query_width() * c.num_hidden_layers);
+  constexpr double flops = 14;  // of a pair and layer, per column of the queries
+  return uses.least(flops * c.query_width() * c.num_hidden_layers);
 }
 
 std::string describe_options(const TrainCommandOptions& o, const TrainPlan& plan) {
@@ -377,8 +375,10 @@ std::string describe_options(const TrainCommandOptions& o, const TrainPlan& plan
   line("recompute", o.recompute);
   line("share_prefix", o.share_prefix);
   line("device", o.where.device);
-  line("dtype", o.where.dtype_name());
-  if (o.where.on_cuda()) line("deterministic", o.where.deterministic);
+  if (o.where.on_cuda()) {
+    line("dtype", o.where.dtype_name());
+    line("deterministic", o.where.deterministic);
+  }
   return out;
 }
 

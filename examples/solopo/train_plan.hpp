@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "solopo/cuda/session.hpp"
 #include "solopo/model/language_model.hpp"
 #include "solopo/model/lora.hpp"
 #include "solopo/model/model_cost.hpp"
@@ -25,7 +26,7 @@ struct TrainPlan {
   std::size_t max_length = 0;
   std::optional<LoraConfig> lora;  // nothing: every weight is trained
   RecordFile records, eval;
-  std::int64_t library_pairs = 0;  // on a device: from which cuDNN's attention is worth its plans
+  std::int64_t library_pairs = cuda::never_library;  // of a sequence, from which cuDNN is asked for attention
   TrainerOptions trainer;
 };
 
@@ -49,7 +50,7 @@ TrainPlan make_train_plan(const TrainCommandOptions& options);
 }
 
 // From how many query-key pairs of a sequence on cuDNN's attention is worth asking for on these records.
-[[nodiscard]] std::int64_t library_pairs_of(const TrainPlan& plan, bool recompute);
+[[nodiscard]] std::int64_t library_pairs_of(const TrainPlan& plan);
 
 // The resolved options, one "key: value" a line, ready to be a YAML file.
 std::string describe_options(const TrainCommandOptions& options, const TrainPlan& plan);

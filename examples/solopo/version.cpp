@@ -1,12 +1,11 @@
 #include "version.hpp"
 
-#include "device.hpp"
-
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #include <fstream>
 
+#include "device.hpp"
 #include "solopo/core/config.hpp"
 #include "solopo/core/error.hpp"
 #include "solopo/kernels/parallel.hpp"

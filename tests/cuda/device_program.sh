@@ -45,6 +45,7 @@ near grad_norm cpu/metrics.jsonl whole/metrics.jsonl 1e-2
 quiet "${train[@]}" --objective solopo:dpo --device cuda --dtype f32 --save-every 1 --out parts
 rm -r parts/checkpoint-3 parts/model.safetensors
 quiet "${train[@]}" --objective solopo:dpo --device cuda --dtype f32 --save-every 1 --out parts --resume
+grep -q "resumed after step 2" log || fail "it did not go on from the checkpoint"
 cmp whole/model.safetensors parts/model.safetensors || fail "the resumed run has other weights"
 refused 1 "dtype: was f32, is bf16" "${train[@]}" --objective solopo:dpo --device cuda --out parts --resume
 

@@ -140,6 +140,8 @@ TEST_CASE("what a session cannot do is said", "[cuda]") {
   CHECK_THROWS_AS(frozen.download(queue, all), ArgumentError);
   using Optimizer = cuda::DeviceAdamW<BFloat16, HostQueue>;
   CHECK_THROWS_AS(Optimizer(queue, frozen), ArgumentError);
+  cuda::DeviceWeights<float, HostQueue> frozen_float(queue, weights, true);
+  CHECK_THROWS_AS(frozen_float.download(queue, all), ArgumentError);
   const auto trains = open_on_host(weights, nullptr, {});
   CHECK_THROWS_AS(trains->get_gradients(few), ArgumentError);
   CHECK_THROWS_AS(trains->set_moments(few, few, 1), ArgumentError);

@@ -42,8 +42,8 @@ struct ChooseGreedy {
     const float* const z = logits + static_cast<std::ptrdiff_t>(block.x()) * vocabulary;
     const int last = vocabulary - 1;
     const float top = team.template max<float>(vocabulary, z[0], [&](int i) { return z[i]; });
-    // The smallest id is the farthest from the last. As the largest of -id it came out wrong on a device:
-    // nvcc 13.0's max of negated numbers.
+    // The smallest id is the farthest from the last. (As the largest of -id it came out wrong on an H200,
+    // built by nvcc 13.0 for sm_90, though not on the host.)
     const int token =
         last - team.template max<int>(vocabulary, 0, [&](int i) { return z[i] == top ? last - i : 0; });
     const float sum = log_sum_exp(block, z, vocabulary);

@@ -4,7 +4,6 @@
 #include <cmath>
 #include <concepts>
 #include <cstdint>
-#include <limits>
 #include <span>
 #include <vector>
 
@@ -14,6 +13,7 @@
 #include "solopo/cuda/growing_array.hpp"
 #include "solopo/cuda/library_attention.hpp"
 #include "solopo/cuda/plain_attention.hpp"
+#include "solopo/cuda/session.hpp"
 #include "solopo/cuda/tensor_attention.hpp"
 #include "solopo/model/computed_rows.hpp"
 
@@ -25,11 +25,6 @@ enum class AttentionKernels {
   tensor,   // our own, for bfloat16 and the widths of heads there are kernels for, else plain
   plain
 };
-
-// Query-key pairs of a sequence, in each of a model's layers, from which a library's calls are worth their
-// plans. For one layer alone it takes as many as for all.
-inline constexpr std::int64_t library_pairs = std::int64_t{1} << 19;
-inline constexpr std::int64_t never_library = std::numeric_limits<std::int64_t>::max();
 
 template <class T, class Queue>
 class DeviceAttention {

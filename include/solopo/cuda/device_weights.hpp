@@ -31,7 +31,7 @@ class DeviceTensors {
   // not kept beside narrower ones.
   DeviceTensors(Queue& queue, std::span<const TensorSlot> slots, std::span<const float> from,
                 bool frozen = false)
-      : slots_(slots.begin(), slots.end()), size_(from.size()) {
+      : slots_(slots.begin(), slots.end()), size_(from.size()), frozen_(frozen) {
     if (std::same_as<T, float> || !frozen) master_ = Master(size_);
     if constexpr (!std::same_as<T, float>) values_ = typename Queue::template Array<T>(size_);
     upload(queue, from);
@@ -40,22 +40,24 @@ class DeviceTensors {
   // Takes other numbers. Throws ArgumentError when the size is another.
   void upload(Queue& queue, std::span<const float> from) {
     check_size(from.size());
-    if (master_.size() == size_) return upload(queue, from, master_);
-    Master passing(size_);
-    upload(queue, from, passing);
+    if (master_.size() == size_) return upload(queue, from, master_, 0);
+    constexpr std::size_t piece = std::size_t{1} << 24;
+    const Master passing(std::min(size_, piece));
+    for (std::size_t at = 0; at < size_; at += piece)
+      upload(queue, from.subspan(at, std::min(piece, size_ - at)), passing, at);
     queue.wait();  // before it goes
   }
-  // Copies the float32 numbers to the host. Throws ArgumentError when the size is another, or they are not
-  // kept.
+  // Copies the float32 numbers to the host. Throws ArgumentError when the size is another, or they are
+  // frozen.
   void download(Queue& queue, std::span<float> to) const {
     check_size(to.size());
-    if (master_.size() != size_)
-      throw ArgumentError("values", "are frozen: their float32 numbers were not kept");
+    if (frozen_) throw ArgumentError("values", "are frozen: their float32 numbers were not kept");
     queue.download(to.data(), master_.data(), to.size());
   }
 
   [[nodiscard]] std::span<const TensorSlot> slots() const noexcept { return slots_; }
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] bool frozen() const noexcept { return frozen_; }
   // Null where they are not kept.
   [[nodiscard]] float* master() const noexcept { return master_.data(); }
   // What products read; the float32 numbers themselves for T = float.
@@ -75,14 +77,17 @@ class DeviceTensors {
       throw ArgumentError("values", "are " + std::to_string(size) + ", the tensors on the device have " +
                                         std::to_string(size_));
   }
-  void upload(Queue& queue, std::span<const float> from, const Master& master) {
+  // Through `master` to the values from `at` on.
+  void upload(Queue& queue, std::span<const float> from, const Master& master, std::size_t at) {
     queue.upload(master.data(), from.data(), from.size());
     if constexpr (!std::same_as<T, float>)
-      queue.launch(flat_blocks(size_), 1, flat_threads, 0, Round{master.data(), values_.data(), size_});
+      queue.launch(flat_blocks(from.size()), 1, flat_threads, 0,
+                   Round{master.data(), values_.data() + at, from.size()});
   }
 
   std::vector<TensorSlot> slots_;
   std::size_t size_;
+  bool frozen_;
   Master master_;
   typename Queue::template Array<T> values_;
 };
@@ -120,8 +125,7 @@ class DeviceAdamW {
         decays_((weights.size() + AdamWStep::group - 1) / AdamWStep::group),
         parts_(static_cast<std::size_t>(flat_blocks(weights.size()))) {
     check_adamw(options);
-    if (weights.master() == nullptr && weights.size() > 0)
-      throw ArgumentError("weights", "are frozen: they cannot be trained");
+    if (weights.frozen()) throw ArgumentError("weights", "are frozen: they cannot be trained");
     std::vector<std::uint8_t> decays(decays_.size(), 0);
     for (const TensorSlot& slot : weights.slots())
       if (options.decay_vectors || slot.shape.size() > 1)

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string>
 #include <vector>
@@ -17,12 +18,17 @@ namespace solopo::cuda {
 // What activations and products are stored in; sums, logits, gradients and the optimiser are float32.
 enum class DeviceStorage { bfloat16, float32 };
 
+// Query-key pairs of a sequence, in each of a model's layers, from which a library's calls are worth their
+// plans where each shape is called a few hundred times. For one layer alone it takes as many as for all.
+inline constexpr std::int64_t library_pairs = std::int64_t{1} << 19;
+inline constexpr std::int64_t never_library = std::numeric_limits<std::int64_t>::max();
+
 struct SessionOptions {
   DeviceStorage storage = DeviceStorage::bfloat16;
   bool recompute = false;     // layers again in the backward: less memory
   bool deterministic = true;  // two runs give the same bits; faster at length without
   // Pairs of a sequence, in each layer, from which a library's attention is asked for (library_choice.hpp).
-  std::int64_t library_pairs = std::int64_t{1} << 19;
+  std::int64_t library_pairs = cuda::library_pairs;
   bool trains = true;  // holds gradients and the optimiser's state
   AdamWOptions adamw{};
 };
@@ -46,7 +52,7 @@ class DeviceSession {
                         std::span<const float> dstatistics) = 0;
 
   // The trained numbers: adapters where the session has some, else the weights. Both throw ArgumentError for
-  // another size, get_values() in a session that does not train.
+  // another size, get_values() also in a session that does not train.
   virtual void set_values(std::span<const float> values) = 0;
   virtual void get_values(std::span<float> values) = 0;
 
