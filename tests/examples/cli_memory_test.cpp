@@ -15,13 +15,13 @@
 
 namespace {
 
-// A model of 8 layers and 8.5M weights with the tiny model's tokenizer, and a record of `words` words in its
-// long prompt: large enough that the program itself is a small part.
+// A model of 20 layers and 16M weights with the tiny model's tokenizer, and a record of `words` words in its
+// long prompt: large enough that the program itself, and what the allocator keeps, are a small part.
 std::string write_job(const std::filesystem::path& folder, int words) {
   solopo::LanguageModel model = solopo::load_model(SOLOPO_SOURCE_DIR "/examples/data/tiny");
   model.config.hidden_size = 256;
   model.config.intermediate_size = 768;
-  model.config.num_hidden_layers = 8;
+  model.config.num_hidden_layers = 20;
   model.config.num_attention_heads = 4;
   model.config.num_key_value_heads = 2;
   model.config.head_dim = 64;
