@@ -31,8 +31,8 @@ ROWS = {
                               lambda x, at: x >= (6 if at == "shared" else 3)),
     "vs_torch_f32": ("tokens/s / PyTorch's, float32", ">= 2.5 with AVX-512, else >= 1.5", None),
     "vs_torch_bf16": ("tokens/s / PyTorch's, bfloat16", ">= 1.6", lambda x, at: x >= 1.6),
-    "vs_trl_dpo": ("TRL's DPOTrainer / V+PS, seconds a record", ">= 6 at 2K", lambda x, at: x >= 6 if int(at) == 2048 else None),
-    "vs_trl_solopo": ("TRL's DPOTrainer / S+PS, seconds a record", ">= 5 at 2K", lambda x, at: x >= 5 if int(at) == 2048 else None),
+    "vs_trl_dpo": ("TRL's DPOTrainer / V+PS, seconds a record", ">= 6 at 2K with AVX-512, else >= 3", None),
+    "vs_trl_solopo": ("TRL's DPOTrainer / S+PS, seconds a record", ">= 5 at 2K with AVX-512, else >= 3", None),
     "vs_trl_written_solopo": ("SoLoPO written with TRL's parts / S+PS", None, None),
     "prefix_speedup_over_predicted": ("V over V+PS / cost model", ">= .93", lambda x, at: x >= .93),
     "solopo_over_long_measured": ("S over V", "within 5 % of the model from 4K", None),
@@ -223,8 +223,12 @@ class Figures:
             return value >= 2.2 if int(at) >= 8192 else None
         if key == "two_pass_overhead":
             return value <= .06 if int(at) >= 8192 else None
+        with_avx512 = "avx512f" in self.machine().get("isa", [])
         if key == "vs_torch_f32":
-            return value >= (2.5 if "avx512f" in self.machine().get("isa", []) else 1.5)
+            return value >= (2.5 if with_avx512 else 1.5)
+        if key in ("vs_trl_dpo", "vs_trl_solopo"):
+            most = 6 if key == "vs_trl_dpo" else 5
+            return value >= (most if with_avx512 else 3) if int(at) == 2048 else None
         test = ROWS[key][2]
         return None if test is None else test(value, at)
 

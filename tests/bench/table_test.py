@@ -83,7 +83,11 @@ class TableTest(unittest.TestCase):
         self.assertEqual((figures.met("longest_context_ratio", "unshared"), figures.met("longest_context_ratio", "shared")), (True, False))
         self.assertEqual(values["vs_torch_f32"], {"1024": 2})
         self.assertEqual((values["vs_trl_dpo"], values["vs_trl_solopo"], values["vs_trl_written_solopo"]), ({"2048": 8}, {"2048": 4}, {"2048": 6}))
-        self.assertEqual((figures.met("vs_trl_dpo", "2048"), figures.met("vs_trl_solopo", "2048")), (True, False))
+        self.assertEqual((figures.met("vs_trl_dpo", "2048"), figures.met("vs_trl_solopo", "2048")), (True, True))
+        wider = table.Figures([dict.fromkeys(("processor", "cores", "threads", "compiled_for", "matrix_library", "memory_bytes"), 1) |
+                               {"bench": "machine", "isa": ["avx512f"]},
+                               {"bench": "trl_round", "prompt": 2048, "ours": {"V+PS": 1, "S+PS": 2}, "trl": {"dpo": 8, "solopo": 12}}])
+        self.assertEqual((wider.met("vs_trl_dpo", "2048"), wider.met("vs_trl_solopo", "2048")), (True, False))
         self.assertEqual(values["row_kernel_gbps_fraction"], {"k": .5})
 
     def test_every_key_is_in_the_json_with_a_value_or_a_reason(self):
