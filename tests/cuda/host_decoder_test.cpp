@@ -97,7 +97,7 @@ std::vector<kernels::AttentionTile> shared_and_own(std::int32_t rows, std::int32
   return tiles;
 }
 
-TEST_CASE("attention split over its keys is attention", "[cuda]") {
+TEST_CASE("attention split over its keys is attention", "[cuda][slow]") {
   HostQueue queue(GENERATE(1, 2));
   const Heads heads = GENERATE(Heads{4, 2, 6}, Heads{3, 3, 8}, Heads{7, 1, 80});
   const std::int32_t shared = GENERATE(1, 61, 64, 65, 191), rows = GENERATE(2, 12),

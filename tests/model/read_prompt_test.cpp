@@ -95,7 +95,8 @@ TEST_CASE("Several prompts are read one after the other and do not see each othe
   CHECK(model.response_logps(both)[1] == Approx(model.response_logps(alone)[0]).epsilon(1e-12));
 }
 
-TEST_CASE("The gradient equals central differences with the read keys and values frozen, and only then") {
+TEST_CASE("The gradient equals central differences with the read keys and values frozen, and only then",
+          "[slow]") {
   auto weights = test::random_weights<double>(config());
   const std::vector<double> start(weights.data.begin(), weights.data.end());
   for (const bool both : {true, false}) {

@@ -90,7 +90,7 @@ void check_against(const Tokenizer& tokenizer, const std::string& fixture) {
 
 }  // namespace
 
-TEST_CASE("GPT-2's splitter gives the ids of Hugging Face tokenizers") {
+TEST_CASE("GPT-2's splitter gives the ids of Hugging Face tokenizers", "[slow]") {
   check_against(Tokenizer::from_folder(tokenizer_golden("gpt2")), "gpt2");
 }
 
@@ -98,11 +98,11 @@ TEST_CASE("SmolLM's splitter gives the ids of Hugging Face tokenizers") {
   check_against(Tokenizer::from_folder(tokenizer_golden("smollm")), "smollm");
 }
 
-TEST_CASE("Llama-3's splitter gives the ids of Hugging Face tokenizers") {
+TEST_CASE("Llama-3's splitter gives the ids of Hugging Face tokenizers", "[slow]") {
   check_against(Tokenizer::from_folder(tokenizer_golden("llama3")), "llama3");
 }
 
-TEST_CASE("Qwen2's splitter and normal form give the ids of Hugging Face tokenizers") {
+TEST_CASE("Qwen2's splitter and normal form give the ids of Hugging Face tokenizers", "[slow]") {
   check_against(Tokenizer::from_folder(tokenizer_golden("qwen2")), "qwen2");
 }
 
@@ -110,7 +110,7 @@ TEST_CASE("unusual added tokens and unknown bytes give the ids of Hugging Face t
   check_against(Tokenizer::from_folder(tokenizer_golden("odd")), "odd");
 }
 
-TEST_CASE("SmolLM2's vocabulary from GGUF gives the ids of Hugging Face tokenizers") {
+TEST_CASE("SmolLM2's vocabulary from GGUF gives the ids of Hugging Face tokenizers", "[slow]") {
   const auto path = smollm2();
   if (!path) {
     std::cout << "skipped: SmolLM2's vocabulary from GGUF (set SOLOPO_SMOLLM2 to the weights)\n";
