@@ -4,11 +4,11 @@
 #pragma once
 
 #include <algorithm>
-#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <map>
 #include <set>
+#include <tuple>
 #include <vector>
 
 #include "solopo/cuda/device_attention.hpp"
@@ -33,7 +33,7 @@ class LibraryUses {
     for (const LibraryPlan::Call& c : library_plan(batch.tiles, rows, least).calls) {
       const std::int64_t n = c.q_end - c.q_begin, keys = c.kv_end - c.kv_begin;
       Group& group = groups[c.q_begin];
-      group.shapes.push_back({n, keys, c.causal, c.read});
+      group.shapes.emplace_back(n, keys, c.causal, c.read);
       group.pairs += c.causal ? n * (n + 1) / 2 : n * keys;
     }
     for (const auto& [first, group] : groups) times_[group] += times;
@@ -61,11 +61,7 @@ class LibraryUses {
   }
 
  private:
-  struct Shape {
-    std::int64_t q_rows, kv_rows;
-    bool causal, read;
-    friend auto operator<=>(const Shape&, const Shape&) = default;
-  };
+  using Shape = std::tuple<std::int64_t, std::int64_t, bool, bool>;  // rows of queries, of keys; causal; read
   // Calls of the same queries; those of the most pairs first.
   struct Group {
     std::int64_t pairs = 0;

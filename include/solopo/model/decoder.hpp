@@ -83,6 +83,7 @@ class CpuDecoderEngine {
     const auto n = static_cast<std::int32_t>(targets.size());
     logits(0, n, logits_);
     std::vector<double> out;
+    out.reserve(targets.size());
     for (std::int32_t i = 0; i < n; ++i)
       out.push_back(token_logp(row(i), config().vocab_size, targets[static_cast<std::size_t>(i)]));
     return out;
