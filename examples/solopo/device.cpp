@@ -3,7 +3,6 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <array>
 #include <filesystem>
 #include <string_view>
@@ -43,14 +42,10 @@ const DevicePlugin& load() {
 }  // namespace
 
 void check_device(const DeviceOptions& o, const std::function<void(const std::string&)>& problem) {
-  const auto one_of = [&](const char* flag, const std::string& value, const auto& known) {
-    if (std::find(known.begin(), known.end(), value) != known.end()) return true;
-    problem(unknown_value(flag, value, known));
-    return false;
-  };
   constexpr std::array<std::string_view, 2> devices = {"cpu", "cuda"};
   constexpr std::array<std::string_view, 3> dtypes = {"auto", "f32", "bf16"};
-  const bool device = one_of("--device", o.device, devices), dtype = one_of("--dtype", o.dtype, dtypes);
+  const bool device = one_of("--device", o.device, devices, problem),
+             dtype = one_of("--dtype", o.dtype, dtypes, problem);
   if (!device || !dtype) return;
   if (o.on_cuda()) return;
   if (o.dtype == "bf16") problem("--dtype: bf16 needs --device cuda; on the CPU numbers are float32");

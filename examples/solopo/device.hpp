@@ -33,9 +33,9 @@ void check_device(const DeviceOptions& options, const std::function<void(const s
 
 // What the library gives (device_plugin.cu).
 struct DevicePlugin {
-  const char* version;         // SOLOPO_VERSION
-  bool has_library_attention;  // cuDNN's
-  cuda::DeviceInfo (*info)();  // throws Error where there is no device
+  const char* version;                          // SOLOPO_VERSION
+  bool (*has_library_attention)(int head_dim);  // cuDNN's, in bfloat16
+  cuda::DeviceInfo (*info)();                   // throws Error where there is no device
   std::unique_ptr<cuda::DeviceSession> (*open)(const LlamaWeights<float>&, const LoraWeights<float>*,
                                                const cuda::SessionOptions&);
   std::unique_ptr<DecoderEngineBase> (*open_decoder)(const LlamaWeights<float>&, cuda::DeviceStorage);

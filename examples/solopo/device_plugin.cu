@@ -4,10 +4,11 @@
 #include "solopo/cuda/session.cuh"
 
 extern "C" const solopo::cli::DevicePlugin* solopo_device_plugin() {
-  static const solopo::cli::DevicePlugin plugin{.version = SOLOPO_VERSION,
-                                                .has_library_attention = SOLOPO_HAS_CUDNN == 1,
-                                                .info = &solopo::cuda::device_info,
-                                                .open = &solopo::cuda::open_session,
-                                                .open_decoder = &solopo::cuda::open_decoder_engine};
+  static const solopo::cli::DevicePlugin plugin{
+      .version = SOLOPO_VERSION,
+      .has_library_attention = &solopo::cuda::CudaQueue::has_attention<solopo::BFloat16>,
+      .info = &solopo::cuda::device_info,
+      .open = &solopo::cuda::open_session,
+      .open_decoder = &solopo::cuda::open_decoder_engine};
   return &plugin;
 }

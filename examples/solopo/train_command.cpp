@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "metrics_log.hpp"
-#include "solopo/cuda/device_attention.hpp"
 #include "solopo/io/sha256.hpp"
 #include "solopo/model/lora_files.hpp"
 #include "solopo/train/device_learner.hpp"
@@ -178,16 +177,13 @@ constexpr const char* two_pass_note =
 // Whether the device has a library's attention for this model.
 bool asks_library(const TrainCommandOptions& options, const TrainPlan& plan, const std::string& no_device) {
   if (!options.where.on_cuda() || !no_device.empty()) return false;
-  const int head_dim = plan.text.config.head_dim;
-  return device_plugin().has_library_attention && head_dim % 8 == 0 && head_dim <= 128 &&
-         options.where.storage() == cuda::DeviceStorage::bfloat16;
+  return options.where.storage() == cuda::DeviceStorage::bfloat16 &&
+         device_plugin().has_library_attention(plan.text.config.head_dim);
 }
 
 std::string attention_note(const TrainCommandOptions& options, const TrainPlan& plan) {
   if (plan.library_pairs == cuda::never_library)
-    return "attention: our own kernels; these records have so many lengths that cuDNN would plan longer than "
-           "it "
-           "saves";
+    return "attention: our own kernels; cuDNN would plan these records' many lengths longer than it saves";
   std::string out =
       fmt::format("attention: cuDNN for sequences of {} query-key pairs or more, our own kernels below",
                   plan.library_pairs);
@@ -236,10 +232,9 @@ int run_train(const TrainCommandOptions& options, const Console& console) {
     throw UsageError(fmt::format("{}", fmt::join(problems, "\n")));
   }
   kernels::set_thread_count(static_cast<int>(options.threads));
+  if (!options.dry_run) require_device(options.where);  // a dry run may plan for one that is elsewhere
   TrainPlan plan = make_train_plan(options);
   TrainProgress progress(console);
-  // A dry run may plan for a device that is elsewhere.
-  if (!options.dry_run) require_device(options.where);
   std::string no_device;
   const MachineMemory machine =
       options.where.on_cuda() ? device_memory_of(options, no_device) : machine_memory();

@@ -189,19 +189,18 @@ void check_numbers(const TrainCommandOptions& o, std::vector<std::string>& probl
 }
 
 void check_names(const TrainCommandOptions& o, std::vector<std::string>& problems) {
-  const auto one_of = [&](const char* flag, const std::string& value,
-                          std::initializer_list<std::string_view> known) {
-    if (std::find(known.begin(), known.end(), value) != known.end()) return;
-    problems.push_back(unknown_value(flag, value, known));
+  const auto check = [&](const char* flag, const std::string& value,
+                         std::initializer_list<std::string_view> known) {
+    one_of(flag, value, known, [&](const std::string& problem) { problems.push_back(problem); });
   };
-  one_of("--long-gradient", o.long_gradient, {"full", "response"});
-  one_of("--passes", o.passes, {"together", "two-pass", "auto"});
+  check("--long-gradient", o.long_gradient, {"full", "response"});
+  check("--passes", o.passes, {"together", "two-pass", "auto"});
   if (o.full_gradient_every > 0 && o.long_gradient == "full")
     problems.emplace_back("--full-gradient-every: every step is full without --long-gradient response");
-  one_of("--schedule", o.schedule, {"constant", "linear", "cosine"});
-  one_of("--too-long", o.too_long, {"refuse", "drop", "middle"});
-  one_of("--on-save-error", o.on_save_error, {"stop", "warn"});
-  if (!o.chat_template.empty()) one_of("--template", o.chat_template, {"plain", "chatml", "llama3", "qwen"});
+  check("--schedule", o.schedule, {"constant", "linear", "cosine"});
+  check("--too-long", o.too_long, {"refuse", "drop", "middle"});
+  check("--on-save-error", o.on_save_error, {"stop", "warn"});
+  if (!o.chat_template.empty()) check("--template", o.chat_template, {"plain", "chatml", "llama3", "qwen"});
 }
 
 std::string token_line(const char* name, const std::vector<PreferenceRecord>& records,

@@ -26,10 +26,11 @@ std::unique_ptr<solopo::DecoderEngineBase> open_decoder(const solopo::LlamaWeigh
 
 extern "C" const solopo::cli::DevicePlugin* solopo_device_plugin();
 extern "C" const solopo::cli::DevicePlugin* solopo_device_plugin() {
-  static const solopo::cli::DevicePlugin plugin{.version = SOLOPO_VERSION,
-                                                .has_library_attention = true,
-                                                .info = &info,
-                                                .open = &open,
-                                                .open_decoder = &open_decoder};
+  static const solopo::cli::DevicePlugin plugin{
+      .version = SOLOPO_VERSION,
+      .has_library_attention = &solopo::test::HostQueue::has_attention<solopo::BFloat16>,
+      .info = &info,
+      .open = &open,
+      .open_decoder = &open_decoder};
   return &plugin;
 }

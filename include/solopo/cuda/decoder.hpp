@@ -14,12 +14,12 @@
 #include "solopo/core/view.hpp"
 #include "solopo/cuda/decoder_kernels.hpp"
 #include "solopo/cuda/device_attention.hpp"
+#include "solopo/cuda/device_rotary.hpp"
 #include "solopo/cuda/device_weights.hpp"
 #include "solopo/cuda/growing_array.hpp"
 #include "solopo/cuda/head_kernels.hpp"
 #include "solopo/cuda/row_kernels.hpp"
 #include "solopo/cuda/split_attention.hpp"
-#include "solopo/kernels/rotary.hpp"
 #include "solopo/model/basic_decoder.hpp"
 #include "solopo/model/llama_weights.hpp"
 
@@ -59,14 +59,7 @@ class DeviceDecoderEngine {
   void reserve(std::int32_t rows, std::int32_t positions) {
     for (auto& layer : cache_)
       layer.grow(queue_, static_cast<std::size_t>(rows) * static_cast<std::size_t>(cache_width()));
-    const std::int32_t longest = std::min(positions, config().max_position_embeddings);
-    if (rotary_positions_ >= longest) return;
-    rotary_positions_ = std::max(longest, 512);
-    const kernels::RotaryTable<float> table(rotary_positions_, config().head_dim, config().rope_theta);
-    const std::size_t size =
-        static_cast<std::size_t>(rotary_positions_) * static_cast<std::size_t>(config().head_dim / 2);
-    cos_.upload(queue_, std::vector<float>(table.cos(0), table.cos(0) + size));
-    sin_.upload(queue_, std::vector<float>(table.sin(0), table.sin(0) + size));
+    rotary_.reserve(queue_, config(), std::min(positions, config().max_position_embeddings));
   }
 
   void run(const DecoderRows& rows) {
@@ -177,7 +170,7 @@ class DeviceDecoderEngine {
     const LlamaConfig& c = config();
     const T* const bias = c.attention_bias ? weight(layout().layers[l].qkv_bias) : nullptr;
     queue_.launch(rows_, 1, 128, 0,
-                  RotateIntoCache<T>{{qkv_, bias, positions_.data(), cos_.data(), sin_.data(),
+                  RotateIntoCache<T>{{qkv_, bias, positions_.data(), rotary_.cos(), rotary_.sin(),
                                       c.num_attention_heads + c.num_key_value_heads, c.head_dim, 1.0f},
                                      places_.data(),
                                      cache(l)});
@@ -245,10 +238,11 @@ class DeviceDecoderEngine {
   SplitAttention<T, Queue> split_;             // of rows that do not
   std::vector<GrowingArray<T, Queue>> cache_;  // a layer each: (K, [k | v])
   GrowingArray<T, Queue> arrays_[7], head_rows_;
-  GrowingArray<float, Queue> cos_, sin_, attention_lse_, logits_, logps_, lse_;
+  GrowingArray<float, Queue> attention_lse_, logits_, logps_, lse_;
   GrowingArray<std::int32_t, Queue> tokens_, positions_, places_, targets_;
   GrowingArray<ChosenToken, Queue> chosen_;
-  std::int32_t rows_ = 0, rotary_positions_ = 0;
+  DeviceRotary<Queue> rotary_;
+  std::int32_t rows_ = 0;
   MatrixView<T> stream_, middle_, normed_, qkv_, attended_, gate_up_, hidden_;
 };
 

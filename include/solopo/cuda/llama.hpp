@@ -19,11 +19,11 @@
 #include "solopo/cost/lora.hpp"
 #include "solopo/cuda/device_attention.hpp"
 #include "solopo/cuda/device_lora.hpp"
+#include "solopo/cuda/device_rotary.hpp"
 #include "solopo/cuda/device_weights.hpp"
 #include "solopo/cuda/growing_array.hpp"
 #include "solopo/cuda/head_kernels.hpp"
 #include "solopo/cuda/row_kernels.hpp"
-#include "solopo/kernels/rotary.hpp"
 #include "solopo/model/check_batch.hpp"
 #include "solopo/model/computed_rows.hpp"
 #include "solopo/model/llama_weights.hpp"
@@ -382,7 +382,7 @@ class DeviceLlama {
     const std::ptrdiff_t rotated =
         std::min(first + x.columns, std::ptrdiff_t(c.query_width()) + c.kv_width());
     queue_.launch(static_cast<int>(x.rows), 1, 128, 0,
-                  BiasAndRotate<T>{x, bias, positions_.data() + rows.begin, cos_.data(), sin_.data(),
+                  BiasAndRotate<T>{x, bias, positions_.data() + rows.begin, rotary_.cos(), rotary_.sin(),
                                    static_cast<int>((rotated - first) / c.head_dim), c.head_dim, direction});
   }
   [[nodiscard]] AttentionArrays<T> attention_of(std::size_t l, const Layer& a) const {
@@ -662,20 +662,9 @@ class DeviceLlama {
     token_rows_.upload(queue_, rows);
   }
 
-  void reserve_rotary(std::int32_t longest) {
-    if (rotary_positions_ >= longest) return;
-    const LlamaConfig& c = weights_.config();
-    rotary_positions_ = std::max(longest, 512);
-    const kernels::RotaryTable<float> table(rotary_positions_, c.head_dim, c.rope_theta);
-    const std::size_t size =
-        static_cast<std::size_t>(rotary_positions_) * static_cast<std::size_t>(c.head_dim / 2);
-    cos_.upload(queue_, std::vector<float>(table.cos(0), table.cos(0) + size));
-    sin_.upload(queue_, std::vector<float>(table.sin(0), table.sin(0) + size));
-  }
-
   std::vector<float> run(const PackedSequences& batch, bool keep, Statistic statistic) {
     kept_ = false;
-    reserve_rotary(check_batch(weights_.config(), batch));
+    rotary_.reserve(queue_, weights_.config(), check_batch(weights_.config(), batch));
     if (statistic == Statistic::sequential_kl)
       throw ArgumentError("statistic", "compares two models, which is not done on a device");
     statistic_ = statistic;
@@ -727,11 +716,11 @@ class DeviceLlama {
   MatrixView<T> normed_, hidden_, inner_;  // workspace (S, C), (S, F), (S, R)
   MatrixView<T> dqkv_, dattention_, dgate_up_, dnormed_, dhidden_, dinner_;  // of the backward
   GrowingArray<T, Queue> arena_, workspace_, dstream_, read_, head_rows_, dhead_, dlogits_;
-  GrowingArray<float, Queue> lse_, cos_, sin_, logits_, token_logps_, head_lse_, token_statistics_, scales_,
-      parts_, derivatives_;
+  GrowingArray<float, Queue> lse_, logits_, token_logps_, head_lse_, token_statistics_, scales_, parts_,
+      derivatives_;
   GrowingArray<std::int32_t, Queue> tokens_, positions_, target_rows_, target_tokens_, target_responses_,
       scored_, scored_begins_, distinct_tokens_, token_begins_, token_rows_;
-  std::int32_t rotary_positions_ = 0;
+  DeviceRotary<Queue> rotary_;
   std::ptrdiff_t read_rows_ = 0;
   std::size_t responses_ = 0, scored_rows_ = 0, distinct_ = 0;
   std::vector<HeadTarget> targets_;  // by row
