@@ -28,7 +28,7 @@ cmp pairs.jsonl again.jsonl || fail "the same seed gave other pairs"
 train=("$solopo" train --model "$tiny" --data pairs.jsonl --lr 1e-3 --batch-size 4 --max-steps 10
   --save-every 4 --seed 3)
 quiet "${train[@]}" --objective solopo:dpo --eval-data pairs.jsonl --eval-every 5 --out whole
-head -n 1 whole/metrics.jsonl | grep -q '"solo_ra/gap":-\{0,1\}0\.0[,}]' || {
+grep -q '"solo_ra/gap":-\{0,1\}0\.0[,}]' <(head -n 1 whole/metrics.jsonl) || {
   head -n 1 whole/metrics.jsonl >&2
   fail "the first gap of SoLo-DPO is not exactly 0"
 }
@@ -68,7 +68,7 @@ for model in start solo; do
 done
 quiet "$solopo" compare start.json solo.json --out difference.json
 quiet "$solopo" score --model "$tiny" --in pairs.jsonl --out scored.jsonl
-head -n 1 scored.jsonl | grep -q ref_chosen_logps_long || fail "score gives no log-probability under the long prompt"
+grep -q ref_chosen_logps_long <(head -n 1 scored.jsonl) || fail "score gives no log-probability under the long prompt"
 quiet "$solopo" inspect solo
 quiet "$solopo" generate --model solo --prompt "$(printf '117amber fox not also\n\n117')" --max-new-tokens 4
 quiet "$solopo" report --title Toy --eval start=start.json --eval solo=solo.json --train solo=solo/metrics.jsonl \
