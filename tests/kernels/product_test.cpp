@@ -56,15 +56,42 @@ TEST_CASE("a product with beta 0 does not read the result's old content") {
   CHECK(c[0] == 6.0f);
 }
 
+namespace {
+
+template <class T>
+void check_skinny_product(double tolerance) {
+  for (const int rows : {1, 5, 16})
+    for (const int columns : {1, 7, 129})
+      for (const int k : {5, 16, 37}) {
+        CAPTURE(rows, columns, k);
+        const auto x = test::normal_values<T>(std::size_t(rows) * k, "x");
+        const auto w = test::normal_values<T>(std::size_t(columns) * k, "w");
+        auto y = test::normal_values<T>(std::size_t(rows) * columns, "y"), z = y;
+        kernels::skinny_product(dense(x.data(), rows, k), dense(w.data(), columns, k), T(1),
+                                dense(y.data(), rows, columns));
+        kernels::EigenProduct::gemm<T>(false, true, rows, columns, k, T(1), x.data(), k, w.data(), k, T(1),
+                                       z.data(), columns);
+        for (std::size_t i = 0; i < y.size(); ++i) REQUIRE(y[i] == Approx(z[i]).margin(tolerance));
+      }
+}
+
+}  // namespace
+
 TEST_CASE("the skinny product equals the blocked one") {
-  for (const int rows : {1, 5, 16}) {
-    const auto x = test::normal_values<double>(std::size_t(rows) * 37, "x");
-    const auto w = test::normal_values<double>(129 * 37, "w");
-    auto y = test::normal_values<double>(std::size_t(rows) * 129, "y"), z = y;
-    kernels::skinny_product(dense(x.data(), rows, 37), dense(w.data(), 129, 37), 1.0,
-                            dense(y.data(), rows, 129));
-    kernels::EigenProduct::gemm<double>(false, true, rows, 129, 37, 1.0, x.data(), 37, w.data(), 37, 1.0,
-                                        z.data(), 129);
-    for (std::size_t i = 0; i < y.size(); ++i) REQUIRE(y[i] == Approx(z[i]).margin(1e-12));
+  check_skinny_product<double>(1e-12);
+  check_skinny_product<float>(1e-4);
+}
+
+TEST_CASE("a row of the skinny product does not depend on the rows beside it") {
+  const int k = 37, columns = 129, rows = 16;
+  const auto x = test::normal_values<float>(std::size_t(rows) * k, "x");
+  const auto w = test::normal_values<float>(std::size_t(columns) * k, "w");
+  std::vector<float> together(std::size_t(rows) * columns), alone(columns);
+  const auto weight = dense(w.data(), columns, k);
+  kernels::skinny_product(dense(x.data(), rows, k), weight, 0.0f, dense(together.data(), rows, columns));
+  for (int i = 0; i < rows; ++i) {
+    kernels::skinny_product(dense(x.data() + i * k, 1, k), weight, 0.0f, dense(alone.data(), 1, columns));
+    for (int j = 0; j < columns; ++j)
+      REQUIRE(alone[std::size_t(j)] == together[std::size_t(i * columns + j)]);
   }
 }

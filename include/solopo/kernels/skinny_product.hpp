@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstring>
+#include <utility>
 
 #include "solopo/core/view.hpp"
 #include "solopo/kernels/parallel.hpp"
@@ -15,21 +16,51 @@ inline constexpr std::ptrdiff_t skinny_rows = 16;  // up to here `project` uses 
 
 namespace skinny {
 
-// N lanes as one value of the compilers' vector extension: plain arrays in two dimensions end up in memory.
-template <class T, int N>
+// The processor's vectors, and how many of them may hold sums: the rest are for operands.
+#if defined(__AVX512F__)
+inline constexpr int vector_bytes = 64, sum_vectors = 16, block_rows = 4;
+#elif defined(__AVX__)
+inline constexpr int vector_bytes = 32, sum_vectors = 12, block_rows = 1;
+#else
+inline constexpr int vector_bytes = 16, sum_vectors = 12, block_rows = 1;
+#endif
+
+// f(constant) for 0 .. N - 1: an array stays in registers only where every index is known.
+template <int N, class F>
+inline void unrolled(F&& f) {
+  [&]<int... I>(std::integer_sequence<int, I...>) { (f(std::integral_constant<int, I>{}), ...); }
+  (std::make_integer_sequence<int, N>{});
+}
+
+// The lanes of a CpuTeam as vectors that the processor has. One wider vector would be split by the compiler
+// and kept in memory.
+template <class T>
 struct Lanes {
-  typedef T type __attribute__((vector_size(N * sizeof(T))));
-  // By reference: returning a vector the processor lacks depends on the compiler's flags (warning -Wpsabi).
-  static void load(const T* p, type& v) noexcept { std::memcpy(&v, p, sizeof v); }
+  static constexpr int width = vector_bytes / sizeof(T), count = CpuTeam::lanes / width;
+  typedef T Vector __attribute__((vector_size(vector_bytes)));
+  Vector part[count];
+
   // Lane l + lane l + N / 2, and so on down to one.
-  static T sum(const type& v) noexcept {
-    if constexpr (N == 1) {
-      return v[0];
+  [[nodiscard]] T sum() const noexcept {
+    Vector v[count];
+    unrolled<count>([&](auto p) { v[p] = part[p]; });
+    if constexpr (count >= 8) unrolled<4>([&](auto p) { v[p] += v[p + 4]; });
+    if constexpr (count >= 4) unrolled<2>([&](auto p) { v[p] += v[p + 2]; });
+    if constexpr (count >= 2) v[0] += v[1];
+    return halve<width>(v[0]);
+  }
+
+ private:
+  template <int N, class V>
+  static T halve(const V& v) noexcept {
+    if constexpr (N == 2) {
+      return v[0] + v[1];
     } else {
-      typename Lanes<T, N / 2>::type low, high;
+      typedef T Half __attribute__((vector_size(N / 2 * sizeof(T))));
+      Half low, high;
       std::memcpy(&low, &v, sizeof low);
       std::memcpy(&high, reinterpret_cast<const char*>(&v) + sizeof low, sizeof high);
-      return Lanes<T, N / 2>::sum(low + high);
+      return halve<N / 2>(Half(low + high));
     }
   }
 };
@@ -39,25 +70,31 @@ struct Lanes {
 template <int Rows, int Columns, class T>
 void block(MatrixView<const T> x, std::ptrdiff_t i, MatrixView<const T> weight, std::ptrdiff_t j, T keep,
            MatrixView<T> y) {
-  constexpr int lanes = CpuTeam::lanes;
-  using L = Lanes<T, lanes>;
-  const std::ptrdiff_t k = x.columns, whole = k / lanes * lanes;
-  typename L::type sums[Rows][Columns] = {};
-  for (std::ptrdiff_t e = 0; e < whole; e += lanes)
-    for (int c = 0; c < Columns; ++c) {
-      typename L::type w, v;
-      L::load(weight.row(j + c) + e, w);
-      for (int r = 0; r < Rows; ++r) {
-        L::load(x.row(i + r) + e, v);
-        sums[r][c] += v * w;
-      }
-    }
-  for (int r = 0; r < Rows; ++r)
-    for (int c = 0; c < Columns; ++c) {
-      T dot = L::sum(sums[r][c]);
-      for (std::ptrdiff_t e = whole; e < k; ++e) dot += x(i + r, e) * weight(j + c, e);
-      y(i + r, j + c) = keep == T(0) ? dot : y(i + r, j + c) + dot;
-    }
+  using L = Lanes<T>;
+  const std::ptrdiff_t k = x.columns, whole = k / CpuTeam::lanes * CpuTeam::lanes;
+  const T *xs[Rows], *ws[Columns];
+  unrolled<Rows>([&](auto r) { xs[r] = x.row(i + r); });
+  unrolled<Columns>([&](auto c) { ws[c] = weight.row(j + c); });
+  L sums[Rows][Columns] = {};
+  for (std::ptrdiff_t e = 0; e < whole; e += CpuTeam::lanes)
+    unrolled<L::count>([&](auto p) {
+      const std::ptrdiff_t at = e + p * L::width;
+      typename L::Vector v[Rows];
+      unrolled<Rows>([&](auto r) { std::memcpy(&v[r], xs[r] + at, sizeof v[r]); });
+      unrolled<Columns>([&](auto c) {
+        typename L::Vector w;
+        std::memcpy(&w, ws[c] + at, sizeof w);
+        unrolled<Rows>([&](auto r) { sums[r][c].part[p] += v[r] * w; });
+      });
+    });
+  unrolled<Rows>([&](auto r) {
+    unrolled<Columns>([&](auto c) {
+      T dot = sums[r][c].sum();
+      for (std::ptrdiff_t e = whole; e < k; ++e) dot += xs[r][e] * ws[c][e];
+      T& out = y(i + r, j + c);
+      out = keep == T(0) ? dot : out + dot;
+    });
+  });
 }
 
 }  // namespace skinny
@@ -65,15 +102,18 @@ void block(MatrixView<const T> x, std::ptrdiff_t i, MatrixView<const T> weight, 
 // y (m, n) = x (m, k) W^T + keep * y, W (n, k), keep 0 or 1 (y is not read when 0).
 template <class T>
 void skinny_product(MatrixView<const T> x, MatrixView<const T> weight, T keep, MatrixView<T> y) {
+  constexpr int rows = skinny::block_rows, columns = skinny::sum_vectors / (rows * skinny::Lanes<T>::count);
   parallel_ranges(weight.rows, 64, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
     for (std::ptrdiff_t j = begin; j < end;) {
-      const bool four = end - j >= 4;
+      const bool many = end - j >= columns;
       std::ptrdiff_t i = 0;
-      for (; i + 4 <= x.rows; i += 4)
-        four ? skinny::block<4, 4>(x, i, weight, j, keep, y) : skinny::block<4, 1>(x, i, weight, j, keep, y);
+      for (; i + rows <= x.rows; i += rows)
+        many ? skinny::block<rows, columns>(x, i, weight, j, keep, y)
+             : skinny::block<rows, 1>(x, i, weight, j, keep, y);
       for (; i < x.rows; ++i)
-        four ? skinny::block<1, 4>(x, i, weight, j, keep, y) : skinny::block<1, 1>(x, i, weight, j, keep, y);
-      j += four ? 4 : 1;
+        many ? skinny::block<1, columns>(x, i, weight, j, keep, y)
+             : skinny::block<1, 1>(x, i, weight, j, keep, y);
+      j += many ? columns : 1;
     }
   });
 }
