@@ -2,8 +2,9 @@
 // line a repetition, {"tokens", "seconds", "tokens_per_second", "forward_seconds", "peak_rss", ...},
 // the same as benchmarks/peers/torch_step.py does for PyTorch.
 //   bench_step [--tokens 1024] [--response 32] [--repetitions 3] [--threads N] [--recompute] [--stdin]
-//   [--floor] [--lora-rank 0]
+//   [--floor] [--lora-rank 0] [--dtype float32|bf16]
 // --lora-rank: adapters on every map instead of all weights.
+// --dtype bf16: products of operands rounded to bfloat16, where the processor has instructions for them.
 // --stdin: one repetition for each line read, so that a driver can take turns with another program.
 // --floor: after each step the bare products of one layer over as many rows, forward and backward, for the
 // rate that the step's floor is made of: floor_flops (layers 6 P_l T, attention 14 d_q S, head 6 V d M,
@@ -14,6 +15,7 @@
 #include "measure.hpp"
 #include "random_model.hpp"
 #include "solopo/cost/model_shapes.hpp"
+#include "solopo/kernels/chosen_product.hpp"
 #include "solopo/model/lora.hpp"
 #include "solopo/model/model_cost.hpp"
 #include "step_products.hpp"
@@ -22,11 +24,12 @@ int main(int argc, char** argv) {
   using namespace solopo;
   long tokens = 1024, response = 32, layers = 0, lora_rank = 0;
   bool recompute = false, from_stdin = false, with_floor = false;
+  std::string dtype = "float32";
   bench::Options options("bench_step");
   options.repetitions = 3;
   options.number("--tokens", tokens).number("--response", response);
   options.number("--layers", layers);  // fewer, for a quick try
-  options.number("--lora-rank", lora_rank);
+  options.number("--lora-rank", lora_rank).text("--dtype", dtype);
   options.flag("--recompute", recompute).flag("--stdin", from_stdin).flag("--floor", with_floor);
   options.parse(argc, argv);
   if (response >= tokens) {
@@ -37,6 +40,18 @@ int main(int argc, char** argv) {
     std::fputs("bench_step: --floor is that of training all weights, not adapters\n", stderr);
     return 2;
   }
+
+  const bool bf16 = dtype == "bf16";
+  if (!bf16 && dtype != "float32") {
+    std::fputs("bench_step: --dtype must be float32 or bf16\n", stderr);
+    return 2;
+  }
+  if (bf16 && !kernels::has_native_bf16()) {
+    std::fputs("bench_step: no bfloat16 products on this machine (AVX512_BF16), or a build without oneDNN\n",
+               stderr);
+    return 2;
+  }
+  if (bf16) kernels::ChosenProduct::choose_bf16();
 
   cost::ModelShape shape = cost::find_model_shape("smollm2-135m");
   if (layers > 0) shape.layers = layers;
@@ -55,8 +70,8 @@ int main(int argc, char** argv) {
     random_model.gradients.shrink_to_fit();
   }
   const LlamaOptions how{.recompute = recompute};
-  Llama<float> model =
-      lora ? Llama<float>(random_model.weights, *lora, how) : Llama<float>(random_model.weights, how);
+  using Model = Llama<float, kernels::ChosenProduct>;
+  Model model = lora ? Model(random_model.weights, *lora, how) : Model(random_model.weights, how);
   model.forward(batch);  // the first run pays for touching memory
   model.backward(coefficient, random_model.gradients);
   const cost::Work work = work_of(batch, scored_rows(batch));
@@ -64,9 +79,11 @@ int main(int argc, char** argv) {
       cost::training_memory(shape, work.tokens, work.head_rows, llama_memory(recompute, adapters));
   const std::vector<bench::ProductShape> products = bench::layer_products(shape, tokens);
   const std::int64_t peak = bench::peak_rss();  // of the step alone, before the arrays of the bare products
-  bench::ProductArrays arrays(with_floor ? products : std::vector<bench::ProductShape>{});
+  const std::vector<bench::ProductShape> none;
+  bench::ProductArrays arrays(with_floor && !bf16 ? products : none);
+  bench::Bf16ProductArrays bf16_arrays(with_floor && bf16 ? products : none);
   const auto bare_products = [&] {
-    for (const bench::ProductShape& p : products) arrays.run(p);
+    for (const bench::ProductShape& p : products) bf16 ? bf16_arrays.run(p) : arrays.run(p);
   };
   if (with_floor) bare_products();
   std::string line;
@@ -79,7 +96,7 @@ int main(int argc, char** argv) {
     const double end = bench::now(options);
     io::Json values = {{"system", "solopo"},
                        {"product", kernels::DefaultProduct::name},
-                       {"dtype", "float32"},
+                       {"dtype", dtype},
                        {"tokens", tokens},
                        {"response", response},
                        {"recompute", recompute},

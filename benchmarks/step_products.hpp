@@ -2,11 +2,13 @@
 #pragma once
 
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <vector>
 
 #include "measure.hpp"
 #include "solopo/cost/model_shape.hpp"
+#include "solopo/kernels/native_bf16.hpp"
 #include "solopo/kernels/product.hpp"
 
 namespace solopo::bench {
@@ -53,18 +55,23 @@ inline std::vector<ProductShape> head_products(const cost::ModelShape& s, std::p
           {"dW head", true, false, s.vocabulary, s.width, chunk, 1, times}};
 }
 
-// Arrays that any of the shapes fits into.
-class ProductArrays {
+// Arrays that any of the shapes fits into, the operands of T.
+template <class T>
+class BasicProductArrays {
  public:
-  explicit ProductArrays(const std::vector<ProductShape>& shapes) {
+  explicit BasicProductArrays(const std::vector<ProductShape>& shapes) {
     std::ptrdiff_t a = 0, b = 0, c = 0;
     for (const ProductShape& s : shapes) {
       a = std::max(a, s.m * s.k);
       b = std::max(b, s.k * s.n);
       c = std::max(c, s.m * s.n);
     }
-    a_ = numbers(static_cast<std::size_t>(a));
-    b_ = numbers(static_cast<std::size_t>(b));
+    const auto operand = [](std::ptrdiff_t n) {
+      const auto values = numbers(static_cast<std::size_t>(n));
+      return kernels::AlignedVector<T>(values.begin(), values.end());
+    };
+    a_ = operand(a);
+    b_ = operand(b);
     c_ = numbers(static_cast<std::size_t>(c));
   }
   // gemm(ta, tb, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc), row-major.
@@ -73,11 +80,23 @@ class ProductArrays {
     gemm(s.ta, s.tb, s.m, s.n, s.k, 1.0f, a_.data(), s.ta ? s.m : s.k, b_.data(), s.tb ? s.k : s.n, s.beta,
          c_.data(), s.n);
   }
-  void run(const ProductShape& s) { run(s, kernels::DefaultProduct::gemm<float>); }
+  // The product of this build for such operands.
+  void run(const ProductShape& s) {
+    if constexpr (std::same_as<T, float>)
+      run(s, kernels::DefaultProduct::gemm<float>);
+    else
+      run(s, [](bool ta, bool tb, std::ptrdiff_t m, std::ptrdiff_t n, std::ptrdiff_t k, float, const T* a,
+                std::ptrdiff_t lda, const T* b, std::ptrdiff_t ldb, float beta, float* c, std::ptrdiff_t ldc) {
+        kernels::NativeBf16Multiply::multiply(ta, tb, m, n, k, a, lda, b, ldb, beta != 0, c, ldc);
+      });
+  }
 
  private:
-  kernels::AlignedVector<float> a_, b_, c_;
+  kernels::AlignedVector<T> a_, b_;
+  kernels::AlignedVector<float> c_;
 };
+using ProductArrays = BasicProductArrays<float>;
+using Bf16ProductArrays = BasicProductArrays<BFloat16>;
 
 inline double flops_of(const std::vector<ProductShape>& shapes) {
   double sum = 0;

@@ -21,6 +21,7 @@ ROWS = {
     "step_fraction_of_floor": ("floor / training step, float32", ">= .80", lambda x, at: x >= .80),
     "step_fraction_of_floor_bf16": ("floor / training step, bfloat16", ">= .60", lambda x, at: x >= .60),
     "tokens_per_second": ("tokens trained a second, all weights", None, None),
+    "tokens_per_second_bf16": ("the same with products in bfloat16", None, None),
     "tokens_per_second_lora": ("tokens trained a second, adapters of rank 16 on every map", None, None),
     "head_fraction_of_gemm": ("head forward / product, 4,096 rows", ">= .80", lambda x, at: x >= .80),
     "head_bytes_over_minimum": ("weight bytes the head moves / least, one pair", "<= 1.5", lambda x, at: x <= 1.5),
@@ -49,7 +50,7 @@ ROWS = {
 OF_MODEL = {"solopo_over_long_measured": "solopo_over_long_model",
             "solopo_over_shared_long_measured": "solopo_over_shared_long_model",
             "response_only_over_shared_long": "response_only_over_shared_long_model"}
-NO_BF16 = "bfloat16 is not built for the CPU"
+NO_BF16 = "this processor has no bfloat16 instructions (AVX512_BF16), or the build no oneDNN"
 
 
 class Figures:
@@ -77,6 +78,11 @@ class Figures:
             self.values.setdefault(key, {})[str(at)] = value
             self.spread.setdefault(key, {})[str(at)] = spread
 
+    def put_floor(self, key, lines, at):
+        floors = [r for r in lines if "floor_flops" in r]
+        if floors:
+            self.put(key, (r["floor_flops"] / (r["product_flops"] / r["product_seconds"]) / r["seconds"] for r in floors), at)
+
     def products(self):
         lines = self.of("product")
         if not lines:
@@ -102,7 +108,14 @@ class Figures:
     def step(self):
         steps = {}
         adapters = {}
-        for r in self.of("step", recompute=False):
+        half = {}
+        for r in self.of("step", recompute=False, dtype="bf16"):
+            if r["clock"] == "wall" or r["threads"] == 1:
+                half.setdefault(r["tokens"], []).append(r)
+        for tokens, lines in sorted(half.items()):
+            self.put("tokens_per_second_bf16", (r["tokens_per_second"] for r in lines), tokens)
+            self.put_floor("step_fraction_of_floor_bf16", lines, tokens)
+        for r in self.of("step", recompute=False, dtype="float32"):
             if r["clock"] == "wall" or r["threads"] == 1:
                 (adapters if r["lora_rank"] > 0 else steps).setdefault(r["tokens"], []).append(r)
         for tokens, lines in sorted(adapters.items()):
@@ -110,11 +123,7 @@ class Figures:
         for tokens, lines in sorted(steps.items()):
             self.put("tokens_per_second", (r["tokens_per_second"] for r in lines), tokens)
             self.put("peak_memory_over_model", (r["peak_rss"] / r["model_bytes"] for r in lines), tokens)
-            floors = [r for r in lines if "floor_flops" in r]
-            if floors:
-                self.put("step_fraction_of_floor", (r["floor_flops"] / (r["product_flops"] / r["product_seconds"]) / r["seconds"]
-                                                    for r in floors), tokens)
-        self.reasons["step_fraction_of_floor_bf16"] = NO_BF16
+            self.put_floor("step_fraction_of_floor", lines, tokens)
 
     def head(self):
         for r in self.of("head"):
@@ -178,12 +187,12 @@ class Figures:
             self.put("row_kernel_gbps_fraction", (b / a for a, b in zip(r["rounds"], r["copy_rounds"])), r["kernel"])
 
     def peers(self):
-        pairs = {}
-        for r in self.of("torch_pair", dtype="float32"):
-            pairs.setdefault(r["tokens"], []).append(r["torch_seconds"] / r["ours_seconds"])
-        for tokens, ratios in sorted(pairs.items()):
-            self.put("vs_torch_f32", ratios, tokens)
-        self.reasons["vs_torch_bf16"] = NO_BF16
+        for key, dtype in (("vs_torch_f32", "float32"), ("vs_torch_bf16", "bf16")):
+            pairs = {}
+            for r in self.of("torch_pair", dtype=dtype):
+                pairs.setdefault(r["tokens"], []).append(r["torch_seconds"] / r["ours_seconds"])
+            for tokens, ratios in sorted(pairs.items()):
+                self.put(key, ratios, tokens)
         rounds = self.of("trl_round")
         for key, theirs, ours in (("vs_trl_dpo", "dpo", "V+PS"), ("vs_trl_solopo", "dpo", "S+PS"),
                                   ("vs_trl_written_solopo", "solopo", "S+PS")):

@@ -6,9 +6,8 @@
 #include <limits>
 #include <vector>
 
+#include "cpu_model.hpp"
 #include "solopo/kernels/attention.hpp"
-#include "solopo/kernels/product.hpp"
-#include "solopo/model/llama.hpp"
 #include "solopo/model/model_cost.hpp"
 #include "solopo/model/work_count.hpp"
 
@@ -68,8 +67,8 @@ double head_rate(const LlamaConfig& c) {
   const std::vector<float> hidden = filled(rows * width), weight = filled(columns * width);
   std::vector<float> logits(static_cast<std::size_t>(rows * columns));
   const double seconds = seconds_of([&] {
-    kernels::DefaultProduct::gemm<float>(false, true, rows, columns, width, 1.0f, hidden.data(), width,
-                                         weight.data(), width, 0.0f, logits.data(), columns);
+    kernels::ChosenProduct::gemm<float>(false, true, rows, columns, width, 1.0f, hidden.data(), width,
+                                        weight.data(), width, 0.0f, logits.data(), columns);
   });
   return 2.0 * static_cast<double>(rows) * static_cast<double>(columns) * static_cast<double>(width) /
          seconds;
@@ -98,7 +97,7 @@ Calibration calibrate(const LlamaConfig& config) {
   fill(weights.data);
   std::vector<float> gradients(weights.layout.size());
   const std::vector<float> dlogps(static_cast<std::size_t>(batch.responses), 1.0f);
-  Llama<float> model(weights);
+  CpuModel model(weights);
   const double seconds = seconds_of([&] {
     model.forward(batch);
     model.backward(dlogps, gradients);

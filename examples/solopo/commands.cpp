@@ -38,7 +38,9 @@ void add_device(CLI::App& app, DeviceOptions& where) {
       ->capture_default_str()
       ->group(group);
   app.add_option("--dtype", where.dtype,
-                 "What products and activations are in: bf16 (cuda only), f32, or auto: bf16 on cuda")
+                 "f32, or bf16: products on the CPU, where the processor has AVX512_BF16; products and "
+                 "activations on "
+                 "cuda. auto: f32 on the CPU, bf16 on cuda")
       ->capture_default_str()
       ->group(group);
 }

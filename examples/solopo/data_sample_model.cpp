@@ -65,7 +65,8 @@ SampleResult run_data_sample(const SampleOptions& options, std::ostream& log,
   };
   std::string key = model_key(options.model);
   if (!options.adapter.empty()) key = io::sha256_hex(key + model_key(options.adapter));
-  if (options.where.on_cuda()) key = io::sha256_hex(key + " cuda " + options.where.dtype_name());
+  if (options.where.on_cuda() || options.where.is_bf16())
+    key = io::sha256_hex(key + " " + options.where.device + " " + options.where.dtype_name());
   return run_data_sample(options, sampler, key, log, stop);
 }
 

@@ -9,6 +9,7 @@
 
 #include "solopo/core/config.hpp"
 #include "solopo/core/error.hpp"
+#include "solopo/kernels/chosen_product.hpp"
 #include "solopo/model/decoder.hpp"
 #include "usage_error.hpp"
 
@@ -48,7 +49,11 @@ void check_device(const DeviceOptions& o, const std::function<void(const std::st
              dtype = one_of("--dtype", o.dtype, dtypes, problem);
   if (!device || !dtype) return;
   if (o.on_cuda()) return;
-  if (o.dtype == "bf16") problem("--dtype: bf16 needs --device cuda; on the CPU numbers are float32");
+  if (o.is_bf16() && !kernels::has_native_bf16())
+    problem(
+        "--dtype: bf16 on the CPU needs a processor with AVX512_BF16 and a build with oneDNN (see "
+        "--version); "
+        "use f32 or auto");
   if (!o.deterministic)
     problem("--no-deterministic: needs --device cuda; on the CPU every run gives the same bits");
 }
@@ -65,11 +70,12 @@ const DevicePlugin& device_plugin() {
 
 void require_device(const DeviceOptions& where) {
   if (where.on_cuda()) (void)device_plugin().info();
+  if (!where.on_cuda() && where.is_bf16()) kernels::ChosenProduct::choose_bf16();
 }
 
 AnyDecoder make_decoder(const LlamaWeights<float>& weights, const DeviceOptions& where) {
   if (where.on_cuda()) return AnyDecoder(device_plugin().open_decoder(weights, where.storage()));
-  return AnyDecoder(std::make_unique<ErasedDecoderEngine<CpuDecoderEngine>>(weights));
+  return AnyDecoder(std::make_unique<ErasedDecoderEngine<CpuDecoderEngine<kernels::ChosenProduct>>>(weights));
 }
 
 }  // namespace solopo::cli

@@ -23,9 +23,10 @@ struct DeviceOptions {
     return dtype == "f32" ? cuda::DeviceStorage::float32 : cuda::DeviceStorage::bfloat16;
   }
   // What --dtype comes to.
-  [[nodiscard]] const char* dtype_name() const noexcept {
-    return on_cuda() && storage() == cuda::DeviceStorage::bfloat16 ? "bf16" : "f32";
+  [[nodiscard]] bool is_bf16() const noexcept {
+    return on_cuda() ? storage() == cuda::DeviceStorage::bfloat16 : dtype == "bf16";
   }
+  [[nodiscard]] const char* dtype_name() const noexcept { return is_bf16() ? "bf16" : "f32"; }
 };
 
 // Calls problem(text) for each option that cannot be.
@@ -50,6 +51,7 @@ inline constexpr const char* device_plugin_symbol = "solopo_device_plugin";  // 
 [[nodiscard]] const DevicePlugin& device_plugin();
 
 // Throws Error where the options ask for a device and there is none. For commands to say so before they work.
+// On the CPU: products are in what --dtype says from now on.
 void require_device(const DeviceOptions& where);
 
 // What generates with these weights, to which it may keep a reference. Throws as device_plugin() and what

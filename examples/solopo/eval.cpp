@@ -62,10 +62,8 @@ std::int64_t questions_at(const EvalOptions& options, std::size_t i) {
 // The machine, and the device where the model runs on one.
 io::Json machine_of(const DeviceOptions& where) {
   io::Json out = machine_info();
-  if (where.on_cuda()) {
-    out["device"] = device_plugin().info().name;
-    out["dtype"] = where.dtype_name();
-  }
+  if (where.on_cuda()) out["device"] = device_plugin().info().name;
+  if (where.on_cuda() || where.is_bf16()) out["dtype"] = where.dtype_name();
   return out;
 }
 

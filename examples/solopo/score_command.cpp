@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 
+#include "cpu_model.hpp"
 #include "solopo/io/jsonl.hpp"
 #include "solopo/train/collate.hpp"
 #include "solopo/train/pair_pass.hpp"
@@ -60,7 +61,7 @@ int run_score(const ScoreCommandOptions& options, const Console& console) {
   io::JsonlWriter out(options.out);
 
   const LanguageModel model = load_model(options.model, options.adapter);
-  std::optional<Llama<float>> on_cpu;
+  std::optional<CpuModel> on_cpu;
   std::unique_ptr<cuda::DeviceSession> on_device;
   if (options.where.on_cuda()) {
     on_device = device_plugin().open(

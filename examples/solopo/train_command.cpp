@@ -6,6 +6,7 @@
 #include <memory>
 #include <utility>
 
+#include "cpu_model.hpp"
 #include "metrics_log.hpp"
 #include "solopo/io/sha256.hpp"
 #include "solopo/model/lora_files.hpp"
@@ -71,8 +72,9 @@ std::string build_text(const TrainCommandOptions& o, std::int64_t library_pairs)
     return fmt::format("cuda {} {} recompute {} deterministic {} attention {} {}", o.where.dtype_name(),
                        SOLOPO_VERSION, o.recompute, o.where.deterministic, library_pairs,
                        device_plugin().info().name);
-  return fmt::format("{} {} threads {} recompute {}{}", kernels::DefaultProduct::name, __VERSION__,
-                     kernels::thread_count(), o.recompute, processor);
+  return fmt::format("{}{} {} threads {} recompute {}{}", kernels::DefaultProduct::name,
+                     o.where.is_bf16() ? " bf16" : "", __VERSION__, kernels::thread_count(), o.recompute,
+                     processor);
 }
 
 std::string tokenizer_digest(const ModelText& text) {
@@ -97,6 +99,7 @@ RunIdentity run_identity(const TrainCommandOptions& options, const TrainPlan& pl
     out.emplace_back("library_pairs", std::to_string(plan.library_pairs));
     out.emplace_back("deterministic", options.where.deterministic ? "true" : "false");
   } else {
+    if (options.where.is_bf16()) out.emplace_back("dtype", options.where.dtype_name());
     out.emplace_back("threads", std::to_string(kernels::thread_count()));
   }
   return out;
@@ -134,10 +137,11 @@ template <class Train>
 auto train_on_cpu(const TrainCommandOptions& options, const TrainPlan& plan, LlamaWeights<float>& weights,
                   const LoraWeights<float>* lora, const Parameters& trained, Train&& train) {
   const LlamaOptions how{.recompute = options.recompute};
-  Llama<float> policy = lora ? Llama<float>(weights, *lora, how) : Llama<float>(weights, how);
+  CpuModel policy = lora ? CpuModel(weights, *lora, how) : CpuModel(weights, how);
   std::unique_ptr<LiveReference> live;
-  if (reference_is_live(plan) && lora) live = std::make_unique<BaseReference>(weights);
-  if (reference_is_live(plan) && !lora) live = std::make_unique<LlamaReference>(weights);
+  using Product = kernels::ChosenProduct;
+  if (reference_is_live(plan) && lora) live = std::make_unique<BaseReference<Product>>(weights);
+  if (reference_is_live(plan) && !lora) live = std::make_unique<LlamaReference<Product>>(weights);
   return train(policy, trained, live.get());
 }
 
@@ -232,7 +236,8 @@ int run_train(const TrainCommandOptions& options, const Console& console) {
     throw UsageError(fmt::format("{}", fmt::join(problems, "\n")));
   }
   kernels::set_thread_count(static_cast<int>(options.threads));
-  if (!options.dry_run) require_device(options.where);  // a dry run may plan for one that is elsewhere
+  // A dry run may plan for a device that is elsewhere.
+  if (!options.dry_run || !options.where.on_cuda()) require_device(options.where);
   TrainPlan plan = make_train_plan(options);
   TrainProgress progress(console);
   std::string no_device;

@@ -374,10 +374,8 @@ std::string describe_options(const TrainCommandOptions& o, const TrainPlan& plan
   line("recompute", o.recompute);
   line("share_prefix", o.share_prefix);
   line("device", o.where.device);
-  if (o.where.on_cuda()) {
-    line("dtype", o.where.dtype_name());
-    line("deterministic", o.where.deterministic);
-  }
+  if (o.where.on_cuda() || o.where.is_bf16()) line("dtype", o.where.dtype_name());
+  if (o.where.on_cuda()) line("deterministic", o.where.deterministic);
   return out;
 }
 

@@ -40,7 +40,7 @@ class TableTest(unittest.TestCase):
 
     def test_floor_of_a_step(self):
         line = {"bench": "step", "recompute": False, "clock": "wall", "threads": 2, "tokens": 1024, "seconds": 10,
-                "lora_rank": 0, "tokens_per_second": 102.4, "peak_rss": 11, "model_bytes": 10, "floor_flops": 80, "product_flops": 20,
+                "dtype": "float32", "lora_rank": 0, "tokens_per_second": 102.4, "peak_rss": 11, "model_bytes": 10, "floor_flops": 80, "product_flops": 20,
                 "product_seconds": 2}
         figures = table.Figures([line, {**line, "lora_rank": 16, "tokens_per_second": 200}])
         self.assertEqual(figures.values["tokens_per_second"], {"1024": 102.4})
@@ -48,7 +48,11 @@ class TableTest(unittest.TestCase):
         self.assertEqual(figures.values["step_fraction_of_floor"], {"1024": .8})
         self.assertEqual(figures.values["peak_memory_over_model"], {"1024": 1.1})
         self.assertIsNone(figures.values["step_fraction_of_floor_bf16"])
-        self.assertIn("not built", figures.reasons["step_fraction_of_floor_bf16"])
+        self.assertIn("not measured", figures.reasons["step_fraction_of_floor_bf16"])
+        figures = table.Figures([line, {**line, "dtype": "bf16", "seconds": 4, "product_seconds": .5, "tokens_per_second": 256}])
+        self.assertEqual(figures.values["step_fraction_of_floor_bf16"], {"1024": .5})
+        self.assertEqual(figures.values["tokens_per_second_bf16"], {"1024": 256})
+        self.assertEqual(figures.values["tokens_per_second"], {"1024": 102.4})
 
     def test_schemes_against_the_model(self):
         lines = [scheme("V", 4096, 1, [10, 10, 10]), scheme("V+PS", 4096, .5, [5, 5, 5]),
@@ -73,6 +77,7 @@ class TableTest(unittest.TestCase):
             *({"bench": "context", "shape": "smollm2-135m", "way": way, "predicted_longest": n}
               for way, n in (("naive", 10), ("unshared", 40), ("shared", 50))),
             {"bench": "torch_pair", "dtype": "float32", "tokens": 1024, "ours_seconds": 1, "torch_seconds": 2},
+            {"bench": "torch_pair", "dtype": "bf16", "tokens": 1024, "ours_seconds": 1, "torch_seconds": 1.5},
             {"bench": "trl_round", "prompt": 2048, "ours": {"V+PS": 1, "S+PS": 2}, "trl": {"dpo": 8, "solopo": 12}},
             {"bench": "rows", "kernel": "k", "rounds": [2], "copy_rounds": [1]}])
         values = figures.values
@@ -81,7 +86,8 @@ class TableTest(unittest.TestCase):
         self.assertEqual(values["padding_tokens"], {"8192": 2})
         self.assertEqual(values["longest_context_ratio"], {"unshared": 4, "shared": 5})
         self.assertEqual((figures.met("longest_context_ratio", "unshared"), figures.met("longest_context_ratio", "shared")), (True, False))
-        self.assertEqual(values["vs_torch_f32"], {"1024": 2})
+        self.assertEqual((values["vs_torch_f32"], values["vs_torch_bf16"]), ({"1024": 2}, {"1024": 1.5}))
+        self.assertIs(figures.met("vs_torch_bf16", "1024"), False)
         self.assertEqual((values["vs_trl_dpo"], values["vs_trl_solopo"], values["vs_trl_written_solopo"]), ({"2048": 8}, {"2048": 4}, {"2048": 6}))
         self.assertEqual((figures.met("vs_trl_dpo", "2048"), figures.met("vs_trl_solopo", "2048")), (True, True))
         wider = table.Figures([dict.fromkeys(("processor", "cores", "threads", "compiled_for", "matrix_library", "memory_bytes"), 1) |

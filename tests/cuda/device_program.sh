@@ -34,7 +34,6 @@ train=(./solopo train --model "$tiny" --template plain --data pairs.jsonl --lr 1
 
 refused 1 "built without CUDA" "${train[@]}" --device cuda --out none
 cp "$plugin" libsolopo_cuda.so
-refused 2 "--dtype: bf16 needs --device cuda" "${train[@]}" --dtype bf16 --out none
 refused 2 "tdpo1 compares whole distributions" "${train[@]}" --device cuda --objective tdpo1 --out none
 refused 1 "the run needs" "${train[@]}" --device cuda --memory 0.001 --out none
 

@@ -33,6 +33,17 @@ grep -q '"solo_ra/gap":-\{0,1\}0\.0[,}]' <(head -n 1 whole/metrics.jsonl) || {
   fail "the first gap of SoLo-DPO is not exactly 0"
 }
 
+"$solopo" --version >version.txt
+if grep -q '^bf16 products: *yes' version.txt; then
+  quiet "${train[@]}" --objective solopo:dpo --dtype bf16 --out rounded
+  quiet "${train[@]}" --objective solopo:dpo --dtype bf16 --out rounded_again
+  cmp rounded/model.safetensors rounded_again/model.safetensors || fail "bf16 gave other bits the second time"
+else
+  status=0
+  "${train[@]}" --objective solopo:dpo --dtype bf16 --out rounded >log 2>&1 || status=$?
+  { [ $status = 2 ] && grep -q 'needs a processor with AVX512_BF16' log; } || fail "bf16 was not refused: $(cat log)"
+fi
+
 # Killed without warning and resumed: the same weights, bit for bit.
 status=0
 "${train[@]}" --objective solopo:dpo --eval-data pairs.jsonl --eval-every 5 --out parts >log 2>&1 &

@@ -152,8 +152,8 @@ inline TinyOutcome train_tiny(const TinyRun& run, Recorder& recorder) {
   } else {
     Llama<float> model = lora ? Llama<float>(weights, *lora) : Llama<float>(weights);
     std::unique_ptr<LiveReference> live;
-    if (asks_live && lora) live = std::make_unique<BaseReference>(weights);
-    if (asks_live && !lora) live = std::make_unique<LlamaReference>(weights);
+    if (asks_live && lora) live = std::make_unique<BaseReference<>>(weights);
+    if (asks_live && !lora) live = std::make_unique<LlamaReference<>>(weights);
     out.result = train(model, trained, std::move(live));
   }
   out.weights.assign(trained.values.begin(), trained.values.end());

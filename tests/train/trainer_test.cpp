@@ -394,7 +394,7 @@ TEST_CASE("The gradient through statistics and scored prompts is that of the los
     CAPTURE(name);
     LlamaWeights<float> weights = tiny_weights();
     Llama<float> model(weights);
-    LlamaReference live(tiny_weights(9));
+    LlamaReference<> live(tiny_weights(9));
     const AnyObjective objective = make_objective(name, {{"beta", 0.5f}});
     const std::vector<PreferenceRecord> records = tiny_records(4);
     const TrainContext context =

@@ -1,4 +1,4 @@
-// Generation on the CPU, in float32; see basic_decoder.hpp.
+// Generation on the CPU; see basic_decoder.hpp.
 #pragma once
 
 #include <algorithm>
@@ -15,6 +15,7 @@
 
 namespace solopo {
 
+template <class Product = kernels::DefaultProduct>
 class CpuDecoderEngine {
  public:
   // Keeps a reference to `weights`.
@@ -63,10 +64,9 @@ class CpuDecoderEngine {
                             weights_.data.data() + weights_.layout.final_norm, rows.row(i), c.hidden_size,
                             static_cast<float>(c.rms_norm_eps));
     logits.resize(static_cast<std::size_t>(n) * static_cast<std::size_t>(c.vocab_size));
-    kernels::project<kernels::DefaultProduct>(
-        MatrixView<const float>(rows),
-        dense(weights_.data.data() + weights_.layout.head, c.vocab_size, c.hidden_size), 0.0f,
-        dense(logits.data(), n, c.vocab_size));
+    kernels::project<Product>(MatrixView<const float>(rows),
+                              dense(weights_.data.data() + weights_.layout.head, c.vocab_size, c.hidden_size),
+                              0.0f, dense(logits.data(), n, c.vocab_size));
   }
 
   [[nodiscard]] std::vector<ChosenToken> greedy(std::int32_t n) {
@@ -90,7 +90,7 @@ class CpuDecoderEngine {
   }
 
  private:
-  using Layer = LlamaLayer<float, kernels::DefaultProduct>;
+  using Layer = LlamaLayer<float, Product>;
 
   [[nodiscard]] const float* row(std::int32_t i) const noexcept {
     return logits_.data() + std::size_t(i) * static_cast<std::size_t>(config().vocab_size);
@@ -106,6 +106,6 @@ class CpuDecoderEngine {
 
 // Decoder(weights) keeps a reference to LlamaWeights<float>. Up to kernels::skinny_rows samples together,
 // each is the same bit by bit as without the others.
-using Decoder = BasicDecoder<CpuDecoderEngine>;
+using Decoder = BasicDecoder<CpuDecoderEngine<>>;
 
 }  // namespace solopo

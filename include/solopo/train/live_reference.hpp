@@ -29,6 +29,7 @@ class LiveReference {
 
 // A copy of a model's weights, and the same code path as the policy's: before the first update both give the
 // same bits.
+template <class Product = kernels::DefaultProduct>
 class LlamaReference final : public LiveReference {
  public:
   explicit LlamaReference(const LlamaWeights<float>& weights) : weights_(weights), model_(weights_) {}
@@ -43,11 +44,12 @@ class LlamaReference final : public LiveReference {
 
  private:
   LlamaWeights<float> weights_;
-  Llama<float> model_;
+  Llama<float, Product> model_;
 };
 
 // The base of a model with adapters, sharing its weights: they are frozen. Adapters as they begin give the
 // same bits.
+template <class Product = kernels::DefaultProduct>
 class BaseReference final : public LiveReference {
  public:
   // Keeps a reference to `weights`.
@@ -60,7 +62,7 @@ class BaseReference final : public LiveReference {
   [[nodiscard]] Parameters parameters() override { return {}; }
 
  private:
-  Llama<float> model_;
+  Llama<float, Product> model_;
 };
 
 // When and how far a reference follows the policy: after every `every` steps

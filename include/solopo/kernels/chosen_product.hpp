@@ -1,0 +1,41 @@
+// The default product, or the processor's bfloat16, as a program is told when it runs.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+
+#include "solopo/core/error.hpp"
+#include "solopo/kernels/native_bf16.hpp"
+#include "solopo/kernels/product.hpp"
+
+namespace solopo::kernels {
+
+// One choice for the whole program, made before its first product. A program that knows it when it is
+// compiled takes DefaultProduct or NativeBf16Product instead, and may have both.
+struct ChosenProduct {
+  static constexpr const char* name = DefaultProduct::name;
+
+  // Throws ArgumentError where there are no such instructions.
+  static void choose_bf16() {
+    if (!has_native_bf16())
+      throw ArgumentError("dtype", "this processor, or this build, has no bfloat16 products");
+    bf16_ = true;
+  }
+  [[nodiscard]] static bool is_bf16() noexcept { return bf16_; }
+
+  template <class T>
+  static void gemm(bool ta, bool tb, std::ptrdiff_t m, std::ptrdiff_t n, std::ptrdiff_t k, T alpha,
+                   const T* a, std::ptrdiff_t lda, const T* b, std::ptrdiff_t ldb, T beta, T* c,
+                   std::ptrdiff_t ldc) {
+    if (std::same_as<T, float> && bf16_)
+      NativeBf16Product::gemm<T>(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    else
+      DefaultProduct::gemm<T>(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+  }
+
+ private:
+  static inline bool bf16_ = false;
+};
+static_assert(MatrixProduct<ChosenProduct>);
+
+}  // namespace solopo::kernels

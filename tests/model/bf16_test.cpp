@@ -1,0 +1,109 @@
+// A model whose products round their operands to bfloat16, beside the same model in float32.
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <vector>
+
+#include "catch.hpp"
+#include "random_values.hpp"
+#include "solopo/kernels/bf16_product.hpp"
+#include "solopo/kernels/native_bf16.hpp"
+#include "solopo/model/llama.hpp"
+#include "tiny_llama.hpp"
+
+using namespace solopo;
+
+namespace {
+
+using Widened = kernels::Bf16Product<kernels::WidenedMultiply>;
+
+struct Result {
+  std::vector<float> logps, gradient;
+};
+
+template <class Product>
+Result run(const LlamaWeights<float>& weights, const PackedSequences& batch) {
+  const std::vector<float> coefficients = {0.3f, -1.2f, 0.7f};
+  Llama<float, Product> model(weights);
+  Result out{model.forward(batch), std::vector<float>(weights.layout.size())};
+  model.backward(coefficients, out.gradient);
+  return out;
+}
+
+// |a - b| / |b| of one tensor.
+double distance(const TensorSlot& slot, const std::vector<float>& a, const std::vector<float>& b) {
+  double difference = 0, size = 0;
+  for (std::size_t i = slot.offset; i < slot.offset + slot.size; ++i) {
+    difference += std::pow(double(a[i]) - double(b[i]), 2);
+    size += std::pow(double(b[i]), 2);
+  }
+  return std::sqrt(difference / size);
+}
+
+struct Errors {
+  double logp = 0, gradient = 0;  // a token [nats]; the worst tensor
+};
+
+template <class Product>
+Errors errors_of(const LlamaWeights<float>& weights, const PackedSequences& batch, const Result& truth) {
+  const Result rounded = run<Product>(weights, batch);
+  std::vector<int> tokens(truth.logps.size());
+  for (const auto& target : batch.targets) ++tokens[static_cast<std::size_t>(target.response)];
+  Errors out;
+  for (std::size_t i = 0; i < tokens.size(); ++i)
+    out.logp = std::max(out.logp, std::abs(double(rounded.logps[i]) - double(truth.logps[i])) / tokens[i]);
+  for (const TensorSlot& slot : weights.layout.slots())
+    out.gradient = std::max(out.gradient, distance(slot, rounded.gradient, truth.gradient));
+  return out;
+}
+
+PackedSequences example() {
+  const auto prompt = test::random_tokens(70, 50, "prompt"), a = test::random_tokens(5, 50, "a"),
+             b = test::random_tokens(9, 50, "b"), other = test::random_tokens(33, 50, "other"),
+             y = test::random_tokens(4, 50, "y");
+  PackedSequences batch;
+  const std::span<const std::int32_t> both[] = {a, b};
+  batch.append_shared(prompt, both);
+  batch.append(other, y);
+  return batch;
+}
+
+// What roundings of 2^-8 at most, independent of each other, come to: four products a layer and the head's
+// forward, twice as many backward, two operands each.
+double gradient_limit(const LlamaConfig& c) {
+  return std::ldexp(1.0, -8) * std::sqrt(2.0 * 3.0 * (4.0 * c.num_hidden_layers + 1.0));
+}
+
+}  // namespace
+
+TEST_CASE("bf16 products move log-probabilities and gradients by as much as bf16 rounds, and do move them") {
+  const auto weights = test::random_weights<float>(test::tiny_config());
+  const PackedSequences batch = example();
+  const Result truth = run<kernels::DefaultProduct>(weights, batch);
+  const Errors errors = errors_of<Widened>(weights, batch, truth);
+  const double limit = gradient_limit(weights.config);
+  CAPTURE(errors.logp, errors.gradient, limit);
+  CHECK(errors.logp < 0.01);
+  CHECK(errors.gradient < limit);
+  CHECK(errors.gradient > 1e-4);
+  if (!kernels::has_native_bf16()) {
+    std::puts(
+        "SKIPPED: a model through the processor's own bf16 products (no bf16 instructions here, or a build "
+        "without oneDNN)");
+    return;
+  }
+  const Errors native = errors_of<kernels::NativeBf16Product>(weights, batch, truth);
+  CAPTURE(native.logp, native.gradient);
+  CHECK(native.logp < 0.01);
+  CHECK(native.gradient < limit);
+}
+
+TEST_CASE("bf16 products give the same bits again, and a pass without gradient the bits of one with") {
+  const auto weights = test::random_weights<float>(test::tiny_config());
+  const PackedSequences batch = example();
+  const Result first = run<Widened>(weights, batch), second = run<Widened>(weights, batch);
+  CHECK(first.logps == second.logps);
+  CHECK(first.gradient == second.gradient);
+  Llama<float, Widened> model(weights);
+  CHECK(model.response_logps(batch) == first.logps);
+}
