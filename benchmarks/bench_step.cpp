@@ -2,7 +2,7 @@
 // line a repetition, {"tokens", "seconds", "tokens_per_second", "forward_seconds", "peak_rss", ...},
 // the same as benchmarks/peers/torch_step.py does for PyTorch.
 //   bench_step [--tokens 1024] [--response 32] [--repetitions 3] [--threads N] [--recompute] [--stdin]
-//   [--floor] [--lora-rank 0] [--dtype float32|bf16]
+//   [--floor] [--lora-rank 0] [--dtype float32|bf16] [--mlp-rows 0]
 // --lora-rank: adapters on every map instead of all weights.
 // --dtype bf16: products of operands rounded to bfloat16, where the processor has instructions for them.
 // --stdin: one repetition for each line read, so that a driver can take turns with another program.
@@ -22,14 +22,14 @@
 
 int main(int argc, char** argv) {
   using namespace solopo;
-  long tokens = 1024, response = 32, layers = 0, lora_rank = 0;
+  long tokens = 1024, response = 32, layers = 0, lora_rank = 0, mlp_rows = 0;
   bool recompute = false, from_stdin = false, with_floor = false;
   std::string dtype = "float32";
   bench::Options options("bench_step");
   options.repetitions = 3;
   options.number("--tokens", tokens).number("--response", response);
   options.number("--layers", layers);  // fewer, for a quick try
-  options.number("--lora-rank", lora_rank).text("--dtype", dtype);
+  options.number("--lora-rank", lora_rank).number("--mlp-rows", mlp_rows).text("--dtype", dtype);
   options.flag("--recompute", recompute).flag("--stdin", from_stdin).flag("--floor", with_floor);
   options.parse(argc, argv);
   if (response >= tokens) {
@@ -69,14 +69,14 @@ int main(int argc, char** argv) {
     random_model.gradients.assign(lora->layout.size(), 0.0f);
     random_model.gradients.shrink_to_fit();
   }
-  const LlamaOptions how{.recompute = recompute};
+  const LlamaOptions how{.recompute = recompute, .mlp_rows = static_cast<std::int32_t>(mlp_rows)};
   using Model = Llama<float, kernels::ChosenProduct>;
   Model model = lora ? Model(random_model.weights, *lora, how) : Model(random_model.weights, how);
   model.forward(batch);  // the first run pays for touching memory
   model.backward(coefficient, random_model.gradients);
   const cost::Work work = work_of(batch, scored_rows(batch));
   const cost::MemoryBytes memory =
-      cost::training_memory(shape, work.tokens, work.head_rows, llama_memory(recompute, adapters));
+      cost::training_memory(shape, work.tokens, work.head_rows, llama_memory(recompute, adapters, mlp_rows));
   const std::vector<bench::ProductShape> products = bench::layer_products(shape, tokens);
   const std::int64_t peak = bench::peak_rss();  // of the step alone, before the arrays of the bare products
   const std::vector<bench::ProductShape> none;
@@ -101,6 +101,7 @@ int main(int argc, char** argv) {
                        {"response", response},
                        {"recompute", recompute},
                        {"lora_rank", lora_rank},
+                       {"mlp_rows", mlp_rows},
                        {"seconds", end - start},
                        {"forward_seconds", middle - start},
                        {"tokens_per_second", static_cast<double>(tokens) / (end - start)},

@@ -85,10 +85,11 @@ class BasicProductArrays {
     if constexpr (std::same_as<T, float>)
       run(s, kernels::DefaultProduct::gemm<float>);
     else
-      run(s, [](bool ta, bool tb, std::ptrdiff_t m, std::ptrdiff_t n, std::ptrdiff_t k, float, const T* a,
-                std::ptrdiff_t lda, const T* b, std::ptrdiff_t ldb, float beta, float* c, std::ptrdiff_t ldc) {
-        kernels::NativeBf16Multiply::multiply(ta, tb, m, n, k, a, lda, b, ldb, beta != 0, c, ldc);
-      });
+      run(s,
+          [](bool ta, bool tb, std::ptrdiff_t m, std::ptrdiff_t n, std::ptrdiff_t k, float, const T* a,
+             std::ptrdiff_t lda, const T* b, std::ptrdiff_t ldb, float beta, float* c, std::ptrdiff_t ldc) {
+            kernels::NativeBf16Multiply::multiply(ta, tb, m, n, k, a, lda, b, ldb, beta != 0, c, ldc);
+          });
   }
 
  private:

@@ -109,13 +109,13 @@ class Figures:
         steps = {}
         adapters = {}
         half = {}
-        for r in self.of("step", recompute=False, dtype="bf16"):
+        for r in self.of("step", recompute=False, dtype="bf16", mlp_rows=0):
             if r["clock"] == "wall" or r["threads"] == 1:
                 half.setdefault(r["tokens"], []).append(r)
         for tokens, lines in sorted(half.items()):
             self.put("tokens_per_second_bf16", (r["tokens_per_second"] for r in lines), tokens)
             self.put_floor("step_fraction_of_floor_bf16", lines, tokens)
-        for r in self.of("step", recompute=False, dtype="float32"):
+        for r in self.of("step", recompute=False, dtype="float32", mlp_rows=0):
             if r["clock"] == "wall" or r["threads"] == 1:
                 (adapters if r["lora_rank"] > 0 else steps).setdefault(r["tokens"], []).append(r)
         for tokens, lines in sorted(adapters.items()):

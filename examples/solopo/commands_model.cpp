@@ -92,6 +92,8 @@ void add_cost(CLI::App& program, Commands& commands) {
   app->add_option("--lora-rank", o.lora_rank, "Frozen weights with adapters of this rank; 0: all are trained")
       ->capture_default_str();
   app->add_flag("--recompute,!--no-recompute", o.recompute, "Layers computed again in the backward pass");
+  app->add_option("--mlp-rows", o.mlp_rows, "Rows that the MLP works on at once; 0: all")
+      ->capture_default_str();
   app->add_flag("--every-token,!--no-every-token", o.every_token,
                 "A row for every token, also a response's last one, as usual formulas count");
   commands.push_back({app, [options](const Console& console) { return run_cost(*options, console); }});

@@ -177,6 +177,11 @@ void add_train(CLI::App& program, Commands& commands) {
   app->add_flag("--recompute,!--no-recompute", o.recompute,
                 "Compute layers again in the backward pass: less memory")
       ->group(run);
+  app->add_option("--mlp-rows", o.mlp_rows,
+                  "Rows that the MLP works on at once, 0: all. Fewer take less memory, with --recompute much "
+                  "less. On the CPU")
+      ->capture_default_str()
+      ->group(run);
   app->add_flag("--share-prefix,!--no-share-prefix", o.share_prefix,
                 "Read the prompt of two responses once [on]")
       ->group(run);

@@ -50,8 +50,9 @@ int run_cost(const CostCommandOptions& options, const Console& console) {
   cost::TrainingOptions training{.recompute = options.recompute ? cost::Recompute::layers_but_down
                                                                 : cost::Recompute::none};
   training.lora.rank = options.lora_rank;
-  cost::MemoryOptions memory = llama_memory(options.recompute);
-  memory.lora = training.lora;
+  if (options.mlp_rows < 0)
+    throw UsageError(fmt::format("--mlp-rows: {} must be 0 or more", options.mlp_rows));
+  const cost::MemoryOptions memory = llama_memory(options.recompute, training.lora, options.mlp_rows);
 
   const auto work_of_scheme = [&](cost::Scheme scheme) {
     scheme.rows = options.every_token ? cost::Rows::every_token : cost::Rows::needed;

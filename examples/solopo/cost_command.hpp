@@ -17,6 +17,7 @@ struct CostCommandOptions {
   std::int64_t response = 200;               // --response: tokens of the chosen response
   std::int64_t rejected = 0;                 // --rejected: of the rejected one, 0: as many
   bool recompute = false;                    // --recompute: layers run again in the backward
+  std::int64_t mlp_rows = 0;                 // --mlp-rows: that the MLP works on at once, 0: all
   bool every_token = false;                  // --every-token: also a row for a response's last token
   std::int64_t lora_rank = 0;                // --lora-rank: frozen weights and adapters of this rank, 0: none
 };

@@ -72,9 +72,9 @@ std::string build_text(const TrainCommandOptions& o, std::int64_t library_pairs)
     return fmt::format("cuda {} {} recompute {} deterministic {} attention {} {}", o.where.dtype_name(),
                        SOLOPO_VERSION, o.recompute, o.where.deterministic, library_pairs,
                        device_plugin().info().name);
-  return fmt::format("{}{} {} threads {} recompute {}{}", kernels::DefaultProduct::name,
+  return fmt::format("{}{} {} threads {} recompute {}{}{}", kernels::DefaultProduct::name,
                      o.where.is_bf16() ? " bf16" : "", __VERSION__, kernels::thread_count(), o.recompute,
-                     processor);
+                     o.mlp_rows > 0 ? fmt::format(" mlp rows {}", o.mlp_rows) : "", processor);
 }
 
 std::string tokenizer_digest(const ModelText& text) {
@@ -100,6 +100,7 @@ RunIdentity run_identity(const TrainCommandOptions& options, const TrainPlan& pl
     out.emplace_back("deterministic", options.where.deterministic ? "true" : "false");
   } else {
     if (options.where.is_bf16()) out.emplace_back("dtype", options.where.dtype_name());
+    if (options.mlp_rows > 0) out.emplace_back("mlp_rows", std::to_string(options.mlp_rows));
     out.emplace_back("threads", std::to_string(kernels::thread_count()));
   }
   return out;
@@ -136,7 +137,9 @@ std::optional<ReferenceLogps> reference_of(Model& model, const RecordFile& file,
 template <class Train>
 auto train_on_cpu(const TrainCommandOptions& options, const TrainPlan& plan, LlamaWeights<float>& weights,
                   const LoraWeights<float>* lora, const Parameters& trained, Train&& train) {
-  const LlamaOptions how{.recompute = options.recompute};
+  const LlamaOptions how{.recompute = options.recompute,
+                         .mlp_rows = static_cast<std::int32_t>(std::min<std::int64_t>(
+                             options.mlp_rows, std::numeric_limits<std::int32_t>::max()))};
   CpuModel policy = lora ? CpuModel(weights, *lora, how) : CpuModel(weights, how);
   std::unique_ptr<LiveReference> live;
   using Product = kernels::ChosenProduct;

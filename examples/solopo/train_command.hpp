@@ -68,6 +68,7 @@ struct TrainCommandOptions {
   std::vector<std::string> allow_change;  // --allow-change KEY: settings that may differ on resume
   bool dry_run = false;         // --dry-run: resolved options, token statistics and cost, no training
   bool recompute = false;       // --recompute: compute layers again in the backward pass
+  std::int64_t mlp_rows = 0;    // --mlp-rows: rows the MLP works on at once, 0: all
   bool share_prefix = true;     // --no-share-prefix clears it
   std::string passes = "auto";  // --passes: together, two-pass, auto (two-pass when the memory asks for it)
   std::int64_t threads = 0;     // --threads: 0: as many as the machine has

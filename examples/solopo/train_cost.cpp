@@ -16,6 +16,7 @@ namespace solopo::cli {
 namespace {
 
 constexpr double gib = 1024.0 * 1024.0 * 1024.0;
+constexpr std::int64_t few_mlp_rows = 1024;  // enough for products at full speed
 
 AnyObjective objective_of(const TrainPlan& plan) {
   return plan.entry->make(plan.entry->name, plan.objective);
@@ -36,6 +37,7 @@ struct Ways {
   Passes passes = Passes::one;
   cost::Lora lora{};
   std::optional<cuda::DeviceStorage> device{};  // nothing: the CPU
+  std::int64_t mlp_rows = 0;                    // 0: all; of the CPU
 };
 
 // The memory of training on a batch.
@@ -49,7 +51,7 @@ cost::MemoryBytes memory_of(const PackedSequences& batch, const cost::ModelShape
   const cost::Work work = work_of(batch);
   cost::MemoryOptions options = ways.device
                                     ? cuda::device_memory(shape, *ways.device, ways.recompute, ways.lora)
-                                    : llama_memory(ways.recompute, ways.lora);
+                                    : llama_memory(ways.recompute, ways.lora, ways.mlp_rows);
   options.read_rows_at_once = std::min(options.read_rows_at_once, longest);
   return ways.device ? cuda::device_training_memory(shape, work.tokens, work.head_rows, options, read)
                      : cost::training_memory(shape, work.tokens, work.head_rows, options, read);
@@ -59,6 +61,7 @@ Ways ways_of(const TrainCommandOptions& options, const TrainPlan& plan) {
   const TrainerOptions& t = plan.trainer;
   Ways out{options.recompute, t.share_prefix,
            t.full_gradient_every > 0 ? LongGradient::full : t.long_gradient, t.passes, adapters_of(plan)};
+  out.mlp_rows = options.mlp_rows;
   if (options.where.on_cuda()) out.device = options.where.storage();
   return out;
 }
@@ -72,12 +75,21 @@ std::string difference(const Ways& from, const Ways& to, const TrainPlan& plan) 
   std::vector<std::string> options;
   if (from.lora.rank != to.lora.rank) options.push_back(fmt::format("--lora-rank {}", to.lora.rank));
   if (from.recompute != to.recompute) options.push_back("--recompute");
+  if (from.mlp_rows != to.mlp_rows) options.push_back(fmt::format("--mlp-rows {}", to.mlp_rows));
   if (from.passes != to.passes) options.push_back("--passes two-pass");
   if (from.share_prefix != to.share_prefix) options.push_back("--share-prefix");
   if (from.long_gradient != to.long_gradient)
     options.push_back(plan.trainer.full_gradient_every > 0 ? "--full-gradient-every 0"
                                                            : "--long-gradient response");
   return fmt::format("{}", fmt::join(options, " with "));
+}
+
+// Where layers are run again the MLP's arrays are most of what one layer needs.
+std::vector<std::int64_t> mlp_rows_to_try(const Ways& now, bool recompute) {
+  std::vector<std::int64_t> out = {now.mlp_rows};
+  if (recompute && !now.device && (now.mlp_rows == 0 || now.mlp_rows > few_mlp_rows))
+    out.push_back(few_mlp_rows);
+  return out;
 }
 
 // What training on all records holds in the end, weights and optimiser included; `tokens` above 0 shortens
@@ -351,17 +363,18 @@ void require_memory(const TrainCommandOptions& options, const TrainPlan& plan, c
   if (plan.entry->needs_long_prompt) gradients.push_back(LongGradient::response);
   for (const LongGradient gradient : gradients)
     for (const bool recompute : {now.recompute, true})
-      for (const Passes passes : {now.passes, fewest_rows})
-        for (const bool share : {now.share_prefix, true}) {
-          const Ways ways{recompute, share, gradient, passes, now.lora, now.device};
-          const cost::Count needed = cost::sum(peak_memory(plan, ways).total(), cost.program);
-          if (needed > limit) continue;
-          throw Error(message +
-                      fmt::format("; {} would fit, with {}", difference(now, ways, plan), in_bytes(needed)));
-        }
+      for (const std::int64_t mlp_rows : mlp_rows_to_try(now, recompute))
+        for (const Passes passes : {now.passes, fewest_rows})
+          for (const bool share : {now.share_prefix, true}) {
+            const Ways ways{recompute, share, gradient, passes, now.lora, now.device, mlp_rows};
+            const cost::Count needed = cost::sum(peak_memory(plan, ways).total(), cost.program);
+            if (needed > limit) continue;
+            throw Error(message + fmt::format("; {} would fit, with {}", difference(now, ways, plan),
+                                              in_bytes(needed)));
+          }
   const Passes passes = options.passes == "auto" ? fewest_rows : now.passes;
   const std::size_t length =
-      fitting_length(plan, {true, true, now.long_gradient, passes, now.lora, now.device}, room);
+      fitting_length(plan, {true, true, now.long_gradient, passes, now.lora, now.device, now.mlp_rows}, room);
   if (length == 0) throw Error(message + "; no length of records would fit, a smaller model might");
   throw Error(
       message +

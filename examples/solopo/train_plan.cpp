@@ -185,6 +185,8 @@ void check_numbers(const TrainCommandOptions& o, std::vector<std::string>& probl
   whole("--save-every", o.save_every, 1);
   whole("--keep-last", o.keep_last, 1);
   whole("--threads", o.threads, 0);
+  whole("--mlp-rows", o.mlp_rows, 0);
+  if (o.mlp_rows > 0 && o.where.on_cuda()) problems.emplace_back("--mlp-rows: is for the CPU");
   real("--memory", o.memory, o.memory >= 0, "0 or more");
 }
 
@@ -372,6 +374,7 @@ std::string describe_options(const TrainCommandOptions& o, const TrainPlan& plan
   line("keep_last", o.keep_last);
   line("on_save_error", o.on_save_error);
   line("recompute", o.recompute);
+  if (!o.where.on_cuda()) line("mlp_rows", o.mlp_rows);
   line("share_prefix", o.share_prefix);
   line("device", o.where.device);
   if (o.where.on_cuda() || o.where.is_bf16()) line("dtype", o.where.dtype_name());

@@ -40,7 +40,7 @@ class TableTest(unittest.TestCase):
 
     def test_floor_of_a_step(self):
         line = {"bench": "step", "recompute": False, "clock": "wall", "threads": 2, "tokens": 1024, "seconds": 10,
-                "dtype": "float32", "lora_rank": 0, "tokens_per_second": 102.4, "peak_rss": 11, "model_bytes": 10, "floor_flops": 80, "product_flops": 20,
+                "dtype": "float32", "lora_rank": 0, "mlp_rows": 0, "tokens_per_second": 102.4, "peak_rss": 11, "model_bytes": 10, "floor_flops": 80, "product_flops": 20,
                 "product_seconds": 2}
         figures = table.Figures([line, {**line, "lora_rank": 16, "tokens_per_second": 200}])
         self.assertEqual(figures.values["tokens_per_second"], {"1024": 102.4})

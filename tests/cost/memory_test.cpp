@@ -34,6 +34,23 @@ TEST_CASE("Recompute keeps each layer's input and one layer's arrays") {
   CHECK(m.workspace == training_memory(tiny, 7, 3).workspace);
 }
 
+TEST_CASE("An MLP that works on few rows holds its arrays for these, and what is kept for all") {
+  const auto with = [](Kept kept, Count mlp_rows) {
+    return training_memory(tiny, 7, 3, {.kept = kept, .mlp_rows = mlp_rows});
+  };
+  // Gate and up 20; inner activation 10, its gradient 10, that of gate and up 20.
+  CHECK(with(Kept::layer_inputs, 3).activations == 4 * (7 * (3 * 8 + 48) + 3 * 20));
+  CHECK(with(Kept::everything, 3).activations == training_memory(tiny, 7, 3).activations);
+  for (const Kept kept : {Kept::layer_inputs, Kept::everything}) {
+    CHECK(with(kept, 3).workspace == 4 * (7 * (8 + 24 + 12 + 16) + 3 * 40));
+    CHECK(with(kept, 7).total() == with(kept, 0).total());
+    CHECK(with(kept, 8).total() == with(kept, 0).total());
+  }
+  CHECK(activation_memory(tiny, 7, 3, {.kept = Kept::nothing, .mlp_rows = 2}).step() ==
+        4 * (7 * (2 * 8 + 48 + 8) + 2 * 30) + 4 * (3 * 20 + 3 * 8));
+  CHECK_THROWS_WITH(activation_memory(tiny, 7, 3, {.mlp_rows = -1}), Catch::Contains("mlp_rows"));
+}
+
 TEST_CASE("A pass without gradients keeps one layer and two streams") {
   const MemoryBytes m = activation_memory(tiny, 7, 3, {.kept = Kept::nothing});
   CHECK(m.activations == 4 * 7 * (2 * 8 + 68));

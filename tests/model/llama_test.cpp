@@ -137,6 +137,35 @@ TEST_CASE("forward, scoring and recompute agree bit for bit in float") {
   CHECK(recompute.peak_bytes() < plain.peak_bytes());
 }
 
+TEST_CASE("an MLP that works on few rows at once gives the same numbers in less memory") {
+  const auto weights = test::random_weights<double>(test::tiny_config());
+  for (const PackedSequences& batch : {Example().shared(), Example().separate()})
+    for (const bool recompute : {false, true}) {
+      Llama<double> whole(weights, {.recompute = recompute});
+      const auto logps = whole.forward(batch);
+      const auto expected = gradient(weights, batch, {.recompute = recompute});
+      for (const std::int32_t rows : {1, 7, 64, 100000}) {
+        CAPTURE(recompute, rows);
+        const LlamaOptions how{.recompute = recompute, .mlp_rows = rows};
+        Llama<double> model(weights, how);
+        const auto few = model.forward(batch);
+        CHECK(model.response_logps(batch) == few);
+        for (std::size_t i = 0; i < logps.size(); ++i) CHECK(few[i] == Approx(logps[i]).epsilon(1e-12));
+        const auto g = gradient(weights, batch, how);
+        for (const TensorSlot& slot : weights.layout.slots()) {
+          double difference = 0, norm = 0;
+          for (std::size_t i = slot.offset; i < slot.offset + slot.size; ++i) {
+            difference += (g[i] - expected[i]) * (g[i] - expected[i]);
+            norm += expected[i] * expected[i];
+          }
+          CAPTURE(slot.name);
+          CHECK(std::sqrt(difference) <= 1e-12 * std::sqrt(norm));
+        }
+        CHECK((model.peak_bytes() < whole.peak_bytes()) == (rows < 100));
+      }
+    }
+}
+
 TEST_CASE("the gradient is the same bits run after run") {
   const auto weights = test::random_weights<float>(test::tiny_config());
   const PackedSequences batch = Example().shared();

@@ -131,6 +131,13 @@ TEST_CASE("Recompute or not, shared or not, run after run: the same gradient") {
     CHECK(gradient(weights, lora, batch(read), {.recompute = true}) == g);
   }
   const auto exact = test::random_weights<double>(test::tiny_config());
+  for (const bool read : {false, true})
+    for (const bool recompute : {false, true}) {
+      const auto thin = test::random_lora<double>(exact.config, {.rank = 4, .alpha = 8});
+      const auto all = gradient(exact, thin, batch(read)),
+                 parts = gradient(exact, thin, batch(read), {.recompute = recompute, .mlp_rows = 9});
+      for (std::size_t i = 0; i < all.size(); ++i) CHECK(parts[i] == Approx(all[i]).margin(1e-10));
+    }
   const auto wide = test::random_lora<double>(exact.config, {.rank = 4, .alpha = 8});
   PackedSequences separate;
   const Ids prompt = test::random_tokens(20, 50, "prompt"), longer = test::random_tokens(37, 50, "long"),

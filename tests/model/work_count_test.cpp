@@ -111,6 +111,38 @@ TEST_CASE("What the model computes of a record is what the cost model says, to t
       }
 }
 
+TEST_CASE("An MLP that works on few rows computes the same and holds what the cost model says") {
+  const LlamaWeights<float> weights = test::random_weights<float>(config());
+  const LoraWeights<float> lora(weights.config, {.rank = 5, .alpha = 10});
+  const cost::ModelShape shape = model_shape(weights.config);
+  for (const Case& c : cases)
+    for (const bool adapted : {false, true})
+      for (const bool recompute : {false, true})
+        for (const std::int32_t mlp_rows : {1, 7, 64, 1000}) {
+          CAPTURE(c.name, adapted, recompute, mlp_rows);
+          const cost::RecordWork predicted =
+              llama_work(lengths, {.sides = c.sides, .share_prefix = true, .long_gradient = c.long_gradient});
+          const Collated batch = collate(record(), layout_of(c, true), Side::policy);
+          const LlamaOptions how{.recompute = recompute, .mlp_rows = mlp_rows};
+          Llama<float> model = adapted ? Llama<float>(weights, lora, how) : Llama<float>(weights, how);
+          model.forward(batch.sequences);
+          const std::vector<float> dlogps(static_cast<std::size_t>(batch.sequences.responses), 1.0f);
+          std::vector<float> gradients(adapted ? lora.layout.size() : weights.layout.size());
+          model.backward(dlogps, gradients);
+
+          const cost::Lora adapters = adapted ? lora_shape(lora.config) : cost::Lora{};
+          CHECK(work_flops(shape, model.work(), adapters) ==
+                cost::record_flops(shape, predicted, llama_training(recompute, adapters)));
+          cost::MemoryOptions options = llama_memory(recompute, adapters, mlp_rows);
+          options.read_rows_at_once = lengths.prompt_long - 1;
+          const cost::MemoryBytes memory =
+              cost::activation_memory(shape, predicted.peak_tokens, predicted.differentiated.head_rows,
+                                      options, predicted.read_tokens);
+          CHECK(static_cast<cost::Count>(model.peak_bytes()) ==
+                memory.activations + memory.workspace + memory.head + memory.read_keys);
+        }
+}
+
 TEST_CASE("The same with adapters: frozen weights have no gradients, and thin products stand beside them") {
   const LlamaWeights<float> weights = test::random_weights<float>(config());
   const cost::ModelShape shape = model_shape(weights.config);

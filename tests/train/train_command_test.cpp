@@ -294,6 +294,17 @@ TEST_CASE("A run that cannot fit into memory is refused before it begins, with w
   CHECK_THAT(refusal_of(mixed, shorter, least), Catch::Contains("; --full-gradient-every 0 would fit"));
   CHECK_THAT(refusal(job.options, least), Catch::Contains("--recompute with --long-gradient response would"));
   CHECK_THAT(refusal(job.options, least - 1), Catch::Contains("--max-length"));
+  TrainPlan longer = plan;  // than the rows that --mlp-rows is offered with
+  longer.records.records.front().prompt_long.resize(3000, 1);
+  TrainCommandOptions few = shorter;
+  few.mlp_rows = 1024;
+  const cost::Count at_once = train_cost(shorter, longer).memory.total(),
+                    in_parts = train_cost(few, longer).memory.total();
+  REQUIRE(in_parts < at_once);
+  CHECK_THAT(refusal_of(longer, shorter, in_parts), Catch::Contains("; --mlp-rows 1024 would fit"));
+  CHECK_THAT(refusal_of(longer, job.options, in_parts),
+             Catch::Contains("; --recompute with --mlp-rows 1024 would fit"));
+  CHECK_THAT(refusal_of(longer, few, in_parts - 1), Catch::Contains("; --long-gradient response would fit"));
   const cost::Count state = train_cost(job.options, plan).memory.model_state();
   CHECK_THAT(refusal(job.options, state),
              Catch::Contains("; --lora-rank 16, adapters beside frozen weights, would"));

@@ -35,6 +35,7 @@ struct MemoryOptions {
   Count head_tile_rows = 512;  // rows and columns of logits that exist at once (kernels/lm_head.hpp)
   Count head_tile_columns = 768;
   Count read_rows_at_once = 512;  // of read prompts, through one layer; no more than the longest prompt's
+  Count mlp_rows = 0;             // that the MLP works on at once; 0: all
   Lora lora{};                    // rank 0: every weight has a gradient and optimiser state
 };
 
@@ -91,10 +92,11 @@ constexpr MemoryBytes state_memory(const ModelShape& shape, const MemoryOptions&
 namespace memory_detail {
 
 // Columns that a layer's backward reads beside the layer's input: q, k, v, the attention's output, its
-// log-sum-exp, the stream between attention and MLP, gate and up.
-constexpr Count kept_columns(const ModelShape& s) {
-  return sum(sum(s.qkv_width(), s.query_width()), sum(s.heads, sum(s.width, product(2, s.ffn))));
+// log-sum-exp, the stream between attention and MLP; and then gate and up.
+constexpr Count attention_columns(const ModelShape& s) {
+  return sum(sum(s.qkv_width(), s.query_width()), sum(s.heads, s.width));
 }
+constexpr Count gate_up_columns(const ModelShape& s) { return product(2, s.ffn); }
 
 // Partial sums attention's backward holds: 4 of them, but no more than there are blocks of 64 query rows.
 constexpr Count key_gradient_parts(Count rows) { return std::min<Count>(4, sum(rows, 63) / 64); }
@@ -108,32 +110,41 @@ constexpr MemoryBytes activation_memory(const ModelShape& shape, Count rows, Cou
   namespace detail = memory_detail;
   require_shape(shape);
   require_count("rows", rows);
+  require_count("mlp_rows", options.mlp_rows);
   const Count b = options.storage.activation;
   const auto bytes = [b](Count n, Count columns) { return product(b, product(n, columns)); };
+  // Of `n` rows, those in the MLP at once.
+  const auto tile = [&](Count n) { return options.mlp_rows > 0 ? std::min(n, options.mlp_rows) : n; };
   const bool backward = options.kept != Kept::nothing;
   // One stream more than layers: the last is the last layer's output. A pass that keeps nothing takes turns
   // with two.
   const Count streams = backward ? sum(shape.layers, 1) : 2;
-  const Count layers = options.kept == Kept::everything ? shape.layers : 1;
-  const Count kept = sum(product(streams, shape.width), product(layers, detail::kept_columns(shape)));
-  // A normalised block, the MLP's inner activation and the adapters'.
-  const Count inner = lora_inner_columns(options.lora), forward = sum(sum(shape.width, shape.ffn), inner);
-  Count work = forward;
-  if (backward)
-    work = sum(sum(work, inner), sum(sum(shape.qkv_width(), shape.query_width()),
-                                     sum(product(3, shape.ffn), product(2, shape.width))));
+  const bool everything = options.kept == Kept::everything;
+  const Count layers = everything ? shape.layers : 1, gate_up = detail::gate_up_columns(shape);
+  const Count activations =
+      sum(bytes(rows, sum(product(streams, shape.width), product(layers, detail::attention_columns(shape)))),
+          bytes(everything ? rows : tile(rows), product(layers, gate_up)));
+  // A normalised block and what is between the adapters; the MLP's inner activation.
+  const Count inner = lora_inner_columns(options.lora), forward = sum(shape.width, inner);
+  Count work = forward, mlp_work = shape.ffn;
+  if (backward) {
+    work = sum(sum(work, inner), sum(sum(shape.qkv_width(), shape.query_width()), product(2, shape.width)));
+    mlp_work = product(4, shape.ffn);  // and the gradients of gate, up and the inner activation
+  }
   MemoryBytes out;
-  out.activations = bytes(rows, kept);
-  out.workspace = bytes(rows, work);
+  out.activations = activations;
+  out.workspace = sum(bytes(rows, work), bytes(tile(rows), mlp_work));
   out.head =
       sum(product(options.storage.logit, product(std::min(head_rows, options.head_tile_rows),
                                                  std::min(shape.vocabulary, options.head_tile_columns))),
           bytes(head_rows, product(backward ? 2 : 1, shape.width)));
   if (backward) out.key_sums = bytes(rows, product(2 * detail::key_gradient_parts(rows), shape.kv_width()));
   // Prompts are read before, in the memory that the activations take later.
-  const Count reading = bytes(std::min(read_rows, options.read_rows_at_once),
-                              sum(product(2, shape.width), sum(detail::kept_columns(shape), forward)));
-  const Count there = bytes(rows, sum(kept, forward));
+  const Count piece = std::min(read_rows, options.read_rows_at_once);
+  const Count reading =
+      sum(bytes(piece, sum(product(2, shape.width), sum(detail::attention_columns(shape), forward))),
+          bytes(tile(piece), sum(gate_up, shape.ffn)));
+  const Count there = sum(activations, sum(bytes(rows, forward), bytes(tile(rows), shape.ffn)));
   if (reading > there) out.workspace = sum(out.workspace, reading - there);
   out.read_keys = bytes(read_rows, product(shape.layers, product(2, shape.kv_width())));
   return out;

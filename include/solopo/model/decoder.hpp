@@ -47,9 +47,8 @@ class CpuDecoderEngine {
       const auto a = state_.layer(l);
       const auto cache =
           dense(cache_[l].data(), static_cast<std::ptrdiff_t>(cache_[l].size()) / width, width);
-      layers_[l].activate_cached(a, state_.scratch(), rows.positions, rows.tiles, rotary_, cache,
-                                 rows.places);
-      layers_[l].project_down(a, state_.scratch(), state_.input(l + 1));
+      layers_[l].attend_cached(a, state_.scratch(), rows.positions, rows.tiles, rotary_, cache, rows.places);
+      layers_[l].run_mlp(a, state_.scratch(), state_.input(l + 1));
     }
   }
 

@@ -28,6 +28,10 @@ struct LlamaOptions {
   // Keep only each layer's input, C numbers a row, and run the layer again in the backward: one more forward
   // pass.
   bool recompute = false;
+  // How many rows the MLP works on at once, 0: all. Fewer hold less of its wide arrays: gate and up, the
+  // activation between them and down, and their gradients; with `recompute` most of a layer's workspace. A
+  // weight's gradient is then a sum over parts of the rows, in another order than without.
+  std::int32_t mlp_rows = 0;
 };
 
 template <class T, class Product = kernels::DefaultProduct>
@@ -126,11 +130,11 @@ class Llama {
       team.each(c.hidden_size, [&](int j) { dnorm[j] += dy[j] * x[j] * s; });
     }
 
-    workspace_.prepare(c, rows, inner_columns());
+    workspace_.prepare(c, rows, inner_columns(), state_.scratch().hidden.rows);
     for (std::size_t l = layers_.size(); l-- > 0;) {
       const auto activations = state_.layer(l);
       const bool last = l + 1 == layers_.size();
-      if (options_.recompute) activate(l, activations, batch);
+      if (options_.recompute) attend(l, activations, batch);
       const auto back = [&](const auto& computed) {
         layers_[l].backward(activations, state_.scratch(), workspace_, batch.positions, computed, rotary_,
                             read_of(l), dstream, gradients.data());
@@ -265,12 +269,12 @@ class Llama {
     std::vector<std::int32_t> positions(static_cast<std::size_t>(rows)), places(positions.size());
     std::iota(positions.begin(), positions.end(), first - begin);
     std::iota(places.begin(), places.end(), first);
-    state_.prepare(weights_.config, rows, KeepActivations::none, inner_columns());
+    state_.prepare(weights_.config, rows, KeepActivations::none, inner_columns(), options_.mlp_rows);
     embed(weights_, tokens.subspan(static_cast<std::size_t>(first), positions.size()), state_.input(0));
     for (std::size_t l = 0; l + 1 < layers_.size(); ++l) {
       const auto a = state_.layer(l);
-      layers_[l].activate_cached(a, state_.scratch(), positions, tile, rotary_, read_cache(l), places);
-      layers_[l].project_down(a, state_.scratch(), state_.input(l + 1));
+      layers_[l].attend_cached(a, state_.scratch(), positions, tile, rotary_, read_cache(l), places);
+      layers_[l].run_mlp(a, state_.scratch(), state_.input(l + 1));
     }
     // Nothing reads the last layer's output.
     const std::size_t last_layer = layers_.size() - 1;
@@ -279,13 +283,13 @@ class Llama {
     layers_[last_layer].store_keys(a, read_cache(last_layer), places);
   }
 
-  // A layer as far as its backward reads it; the last one for the rows that are scored.
-  void activate(std::size_t l, const typename LlamaRunState<T>::Layer& activations,
-                const PackedSequences& batch) {
+  // A layer up to its MLP; the last one for the rows that are scored.
+  void attend(std::size_t l, const typename LlamaRunState<T>::Layer& activations,
+              const PackedSequences& batch) {
     if (l + 1 < layers_.size()) {
-      layers_[l].activate(activations, state_.scratch(), batch.positions, batch.tiles, rotary_, read_of(l));
+      layers_[l].attend(activations, state_.scratch(), batch.positions, batch.tiles, rotary_, read_of(l));
     } else {
-      layers_[l].activate(activations, state_.scratch(), batch.positions, scored_, rotary_, read_of(l));
+      layers_[l].attend(activations, state_.scratch(), batch.positions, scored_, rotary_, read_of(l));
     }
   }
 
@@ -299,16 +303,16 @@ class Llama {
     const LlamaConfig& c = weights_.config;
     const auto rows = static_cast<std::int32_t>(batch.tokens.size());
     const auto width = static_cast<std::size_t>(c.hidden_size);
-    state_.prepare(c, rows, keep, inner_columns());
+    state_.prepare(c, rows, keep, inner_columns(), options_.mlp_rows);
     embed(weights_, batch.tokens, state_.input(0));
     scored_ = scored_rows(batch);
     for (std::size_t l = 0; l < layers_.size(); ++l) {
       const auto activations = state_.layer(l);
-      activate(l, activations, batch);
+      attend(l, activations, batch);
       if (l + 1 < layers_.size()) {
-        layers_[l].project_down(activations, state_.scratch(), state_.input(l + 1));
+        layers_[l].run_mlp(activations, state_.scratch(), state_.input(l + 1));
       } else {
-        layers_[l].project_down(activations, state_.scratch(), scored_, state_.input(l + 1));
+        layers_[l].run_mlp(activations, state_.scratch(), scored_, state_.input(l + 1));
       }
     }
 

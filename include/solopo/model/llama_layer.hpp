@@ -2,6 +2,7 @@
 //   normed = rms_norm(input);  q, k, v = normed Wqkv^T (+ bias), q and k rotated;  attention over the tiles
 //   middle = input + attention Wo^T;  normed = rms_norm(middle);  gate, up = normed Wgu^T
 //   output = middle + (silu(gate) * up) Wd^T
+// The lines from `middle` on need no other row, so they may run for a part of the rows after the other.
 // Any of these products may have low-rank adapters beside it (lora.hpp): then W is frozen, and y = x W^T has
 // + s u B^T of each in its columns, u = x A^T. The backward computes u again: it is thin.
 #pragma once
@@ -71,42 +72,27 @@ class LlamaLayer {
     rotate_heads(q, config_.num_attention_heads, positions, rotary, T(1));
   }
 
-  // From a.input and a.attention to a.middle and a.gate_up; scratch.normed and .inner are workspace.
-  void project_gate_up(const Activations& a, const LayerScratch<T>& scratch) const {
+  // From a.input and a.attention to a.middle; scratch.inner is workspace.
+  void project_output(const Activations& a, const LayerScratch<T>& scratch) const {
     copy(a.input, a.middle);
     linear(a.attention, offsets_.output, a.middle, T(1));
     adapt(a.attention, adapters_.output, scratch.inner, a.middle);
-    norm(a.middle, offsets_.mlp_norm, scratch.normed);
-    linear(scratch.normed, offsets_.gate_up, a.gate_up, T(0));
-    adapt(scratch.normed, adapters_.gate_up, scratch.inner, a.gate_up);
   }
 
-  // From a.middle and a.gate_up to `output` (S, C); scratch.hidden and .inner are workspace.
-  void project_down(const Activations& a, const LayerScratch<T>& scratch, MatrixView<T> output) const {
-    const int f = config_.intermediate_size;
-    each_row(scratch.hidden.rows, [&](std::ptrdiff_t i) {
-      kernels::swiglu_row(team_, a.gate_up.row(i), a.gate_up.row(i) + f, scratch.hidden.row(i), f);
-    });
-    copy(a.middle, output);
-    linear(scratch.hidden, offsets_.down, output, T(1));
-    adapt(scratch.hidden, adapters_.down, scratch.inner, output);
-  }
-
-  // Everything the backward reads, for one batch that attends to itself and to what was read before: from
-  // a.input to a.gate_up.
-  void activate(const Activations& a, const LayerScratch<T>& scratch, std::span<const std::int32_t> positions,
-                std::span<const kernels::AttentionTile> tiles, const kernels::RotaryTable<T>& rotary,
-                const kernels::KeyValues<T>& read) const {
+  // From a.input to a.middle, for one batch that attends to itself and to what was read before.
+  void attend(const Activations& a, const LayerScratch<T>& scratch, std::span<const std::int32_t> positions,
+              std::span<const kernels::AttentionTile> tiles, const kernels::RotaryTable<T>& rotary,
+              const kernels::KeyValues<T>& read) const {
     project_qkv(a, scratch, positions, rotary);
     kernels::attention_forward<T>(shape(), tiles, q_of(a.qkv), k_of(a.qkv), v_of(a.qkv), a.attention,
                                   a.log_sum_exp, read);
-    project_gate_up(a, scratch);
+    project_output(a, scratch);
   }
 
   // The same where only some rows are computed whole: keys and values of all, the rest of those.
-  void activate(const Activations& a, const LayerScratch<T>& scratch, std::span<const std::int32_t> positions,
-                const ComputedRows& computed, const kernels::RotaryTable<T>& rotary,
-                const kernels::KeyValues<T>& read) const {
+  void attend(const Activations& a, const LayerScratch<T>& scratch, std::span<const std::int32_t> positions,
+              const ComputedRows& computed, const kernels::RotaryTable<T>& rotary,
+              const kernels::KeyValues<T>& read) const {
     project_keys(a, scratch, positions, rotary);
     each_run(computed, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
       project_queries(a.slice(begin, end), scratch.slice(begin, end), part_of(positions, begin, end), rotary);
@@ -114,29 +100,39 @@ class LlamaLayer {
     kernels::attention_forward<T>(shape(), computed.tiles, q_of(a.qkv), k_of(a.qkv), v_of(a.qkv), a.attention,
                                   a.log_sum_exp, read);
     each_run(computed, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
-      project_gate_up(a.slice(begin, end), scratch.slice(begin, end));
-    });
-  }
-
-  void project_down(const Activations& a, const LayerScratch<T>& scratch, const ComputedRows& computed,
-                    MatrixView<T> output) const {
-    each_run(computed, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
-      project_down(a.slice(begin, end), scratch.slice(begin, end), output.slice(begin, end));
+      project_output(a.slice(begin, end), scratch.slice(begin, end));
     });
   }
 
   // The same for rows that attend to a cache (K, 2 d_kv) of keys and values; theirs are put into its rows
   // `places` first.
-  void activate_cached(const Activations& a, const LayerScratch<T>& scratch,
-                       std::span<const std::int32_t> positions, std::span<const kernels::AttentionTile> tiles,
-                       const kernels::RotaryTable<T>& rotary, MatrixView<T> cache,
-                       std::span<const std::int32_t> places) const {
+  void attend_cached(const Activations& a, const LayerScratch<T>& scratch,
+                     std::span<const std::int32_t> positions, std::span<const kernels::AttentionTile> tiles,
+                     const kernels::RotaryTable<T>& rotary, MatrixView<T> cache,
+                     std::span<const std::int32_t> places) const {
     project_qkv(a, scratch, positions, rotary);
     store_keys(a, cache, places);
     const kernels::KeyValues<T> cached = keys_of(cache);
     kernels::attention_forward<T>(shape(), tiles, q_of(a.qkv), cached.k, cached.v, a.attention,
                                   a.log_sum_exp);
-    project_gate_up(a, scratch);
+    project_output(a, scratch);
+  }
+
+  // From a.middle to `output` (S, C), and to a.gate_up where that is kept.
+  void run_mlp(const Activations& a, const LayerScratch<T>& scratch, MatrixView<T> output) const {
+    each_part(a.middle.rows, scratch, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+      const Activations part = a.part(begin, end);
+      const LayerScratch<T> work = scratch.part(begin, end);
+      project_gate_up(part, work);
+      project_down(part, work, output.slice(begin, end));
+    });
+  }
+
+  void run_mlp(const Activations& a, const LayerScratch<T>& scratch, const ComputedRows& computed,
+               MatrixView<T> output) const {
+    each_run(computed, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+      run_mlp(a.slice(begin, end), scratch.slice(begin, end), output.slice(begin, end));
+    });
   }
 
   // The keys and values of a.qkv into the rows `places` of a cache (K, 2 d_kv).
@@ -156,15 +152,23 @@ class LlamaLayer {
   struct Gradients {
     MatrixView<T> dqkv;        // (S, d_q + 2 d_kv)
     MatrixView<T> dattention;  // (S, d_q)
-    MatrixView<T> dgate_up;    // (S, 2 F)
+    MatrixView<T> dgate_up;    // (mlp_rows, 2 F), of the rows the MLP works on
     MatrixView<T> dnormed;     // (S, C)
-    MatrixView<T> dhidden;     // (S, F)
+    MatrixView<T> dhidden;     // (mlp_rows, F)
     MatrixView<T> dinner;      // (S, R)
 
     // Those of rows [begin, end).
     [[nodiscard]] Gradients slice(std::ptrdiff_t begin, std::ptrdiff_t end) const noexcept {
-      return {dqkv.slice(begin, end),    dattention.slice(begin, end), dgate_up.slice(begin, end),
-              dnormed.slice(begin, end), dhidden.slice(begin, end),    dinner.slice(begin, end)};
+      return {
+          dqkv.slice(begin, end),  dattention.slice(begin, end), dgate_up, dnormed.slice(begin, end), dhidden,
+          dinner.slice(begin, end)};
+    }
+    // The same for rows that the MLP works on now.
+    [[nodiscard]] Gradients part(std::ptrdiff_t begin, std::ptrdiff_t end) const noexcept {
+      Gradients out = slice(begin, end);
+      out.dgate_up = dgate_up.slice(0, end - begin);
+      out.dhidden = dhidden.slice(0, end - begin);
+      return out;
     }
   };
 
@@ -172,19 +176,23 @@ class LlamaLayer {
   struct BackwardWorkspace : Gradients {
     kernels::AlignedVector<T> arena;
 
-    void prepare(const LlamaConfig& c, std::ptrdiff_t rows, std::ptrdiff_t inner_columns) {
-      const std::ptrdiff_t widths[] = {
-          c.qkv_width(), c.query_width(),     2 * std::ptrdiff_t(c.intermediate_size),
-          c.hidden_size, c.intermediate_size, inner_columns};
+    // With the MLP at work on `mlp_rows` rows at once.
+    void prepare(const LlamaConfig& c, std::ptrdiff_t rows, std::ptrdiff_t inner_columns,
+                 std::ptrdiff_t mlp_rows) {
+      const std::ptrdiff_t f = c.intermediate_size;
+      const struct {
+        MatrixView<T>& view;
+        std::ptrdiff_t rows, columns;
+      } arrays[] = {{this->dqkv, rows, c.qkv_width()}, {this->dattention, rows, c.query_width()},
+                    {this->dgate_up, mlp_rows, 2 * f}, {this->dnormed, rows, c.hidden_size},
+                    {this->dhidden, mlp_rows, f},      {this->dinner, rows, inner_columns}};
       std::ptrdiff_t total = 0;
-      for (const std::ptrdiff_t w : widths) total += w;
-      kernels::resize_discarding(arena, static_cast<std::size_t>(rows * total));
+      for (const auto& array : arrays) total += array.rows * array.columns;
+      kernels::resize_discarding(arena, static_cast<std::size_t>(total));
       T* p = arena.data();
-      MatrixView<T>* views[] = {&this->dqkv,    &this->dattention, &this->dgate_up,
-                                &this->dnormed, &this->dhidden,    &this->dinner};
-      for (std::size_t i = 0; i < 6; ++i) {
-        *views[i] = dense(p, rows, widths[i]);
-        p += rows * widths[i];
+      for (const auto& array : arrays) {
+        array.view = dense(p, array.rows, array.columns);
+        p += array.rows * array.columns;
       }
     }
   };
@@ -279,9 +287,48 @@ class LlamaLayer {
   [[nodiscard]] Adapters q_adapters() const noexcept { return {adapters_.qkv.begin(), first_kv_adapter()}; }
   [[nodiscard]] Adapters kv_adapters() const noexcept { return {first_kv_adapter(), adapters_.qkv.end()}; }
 
+  // f(begin, end) for parts of `rows` rows that the MLP's arrays have room for.
+  template <class F>
+  static void each_part(std::ptrdiff_t rows, const LayerScratch<T>& scratch, F&& f) {
+    const std::ptrdiff_t most = scratch.hidden.rows;
+    for (std::ptrdiff_t begin = 0; begin < rows; begin += most) f(begin, std::min(rows, begin + most));
+  }
+
+  // From a.middle to a.gate_up; scratch.normed and .inner are workspace.
+  void project_gate_up(const Activations& a, const LayerScratch<T>& scratch) const {
+    norm(a.middle, offsets_.mlp_norm, scratch.normed);
+    linear(scratch.normed, offsets_.gate_up, a.gate_up, T(0));
+    adapt(scratch.normed, adapters_.gate_up, scratch.inner, a.gate_up);
+  }
+
+  // From a.middle and a.gate_up to `output` (S, C); scratch.hidden and .inner are workspace.
+  void project_down(const Activations& a, const LayerScratch<T>& scratch, MatrixView<T> output) const {
+    const int f = config_.intermediate_size;
+    each_row(scratch.hidden.rows, [&](std::ptrdiff_t i) {
+      kernels::swiglu_row(team_, a.gate_up.row(i), a.gate_up.row(i) + f, scratch.hidden.row(i), f);
+    });
+    copy(a.middle, output);
+    linear(scratch.hidden, offsets_.down, output, T(1));
+    adapt(scratch.hidden, adapters_.down, scratch.inner, output);
+  }
+
   // The MLP and the attention's projection: from dL/d output to dL/d middle in dstream and w.dattention.
   void backward_to_attention(const Activations& a, const LayerScratch<T>& scratch, const Gradients& w,
                              MatrixView<T> dstream, T* gradients) const {
+    each_part(dstream.rows, scratch, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+      const Activations part = a.part(begin, end);
+      const LayerScratch<T> work = scratch.part(begin, end);
+      if (!part.keeps_gate_up) project_gate_up(part, work);
+      backward_mlp(part, work, w.part(begin, end), dstream.slice(begin, end), gradients);
+    });
+    input_gradient(dstream, offsets_.output, adapters_.output, 0, w.dinner, T(0), w.dattention);
+    weight_gradient(dstream, a.attention, offsets_.output, adapters_.output, 0, scratch.inner, w.dinner,
+                    gradients);
+  }
+
+  // From dL/d output to dL/d middle in dstream.
+  void backward_mlp(const Activations& a, const LayerScratch<T>& scratch, const Gradients& w,
+                    MatrixView<T> dstream, T* gradients) const {
     const int f = config_.intermediate_size;
     // dgate_up is written over nothing the forward kept; normed and hidden are computed again.
     input_gradient(dstream, offsets_.down, adapters_.down, 0, w.dinner, T(0), w.dhidden);
@@ -296,10 +343,6 @@ class LlamaLayer {
     project_backward(w.dgate_up, scratch.normed, offsets_.gate_up, adapters_.gate_up, 0, scratch, w, T(0),
                      gradients);
     norm_backward(a.middle, offsets_.mlp_norm, w.dnormed, dstream, gradients);
-    // dstream is now dL/d middle.
-    input_gradient(dstream, offsets_.output, adapters_.output, 0, w.dinner, T(0), w.dattention);
-    weight_gradient(dstream, a.attention, offsets_.output, adapters_.output, 0, scratch.inner, w.dinner,
-                    gradients);
   }
 
   // From w.dattention to w.dqkv, before rotation.

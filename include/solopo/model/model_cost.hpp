@@ -40,12 +40,13 @@ namespace solopo {
           .recompute_inner = true};
 }
 
-[[nodiscard]] constexpr cost::MemoryOptions llama_memory(bool recompute,
-                                                         const cost::Lora& lora = {}) noexcept {
+[[nodiscard]] constexpr cost::MemoryOptions llama_memory(bool recompute, const cost::Lora& lora = {},
+                                                         cost::Count mlp_rows = 0) noexcept {
   return {.kept = recompute ? cost::Kept::layer_inputs : cost::Kept::everything,
           .head_tile_rows = kernels::head_tile_rows,
           .head_tile_columns = kernels::head_tile_columns,
           .read_rows_at_once = kernels::read_chunk,
+          .mlp_rows = mlp_rows,
           .lora = lora};
 }
 
