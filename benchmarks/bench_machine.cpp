@@ -15,7 +15,6 @@
 #include "measure.hpp"
 #include "solopo/cost/model_shapes.hpp"
 #include "solopo/kernels/lm_head.hpp"
-#include "solopo/kernels/skinny_product.hpp"
 #include "step_products.hpp"
 
 namespace {
@@ -27,7 +26,7 @@ using bench::Options, bench::ProductShape, bench::Timed;
 template <int Bytes>
 struct Chains {
   static constexpr int count = 12;
-  using Vector = typename kernels::skinny::Lanes<float, Bytes / 4>::type;
+  typedef float Vector __attribute__((vector_size(Bytes)));
 
   static double flops(long steps) { return 2.0 * count * (Bytes / 4) * static_cast<double>(steps); }
 

@@ -102,7 +102,11 @@ void add_train(CLI::App& program, Commands& commands) {
 
   const char* adapters =
       "Adapters (LoRA): the model stays as it is, --out gets a folder of Hugging Face's PEFT";
-  app->add_option("--lora-rank", o.lora_rank, "Of the adapters; 0: none, every weight is trained")
+  add_path(
+      *app, "--adapter", o.adapter,
+      "Adapters to train on: a folder of 'train --lora-rank' or PEFT; the reference is the model with them")
+      ->group(adapters);
+  app->add_option("--lora-rank", o.lora_rank, "Of new adapters; 0: none, every weight is trained")
       ->capture_default_str()
       ->group(adapters);
   app->add_option("--lora-alpha", o.lora_alpha, "What they add is scaled by alpha / rank; 0: twice the rank")

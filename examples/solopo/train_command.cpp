@@ -88,9 +88,11 @@ std::string tokenizer_digest(const ModelText& text) {
   return hash.hex();
 }
 
+// `adapter` says which adapters it began with, "" for new ones.
 RunIdentity run_identity(const TrainCommandOptions& options, const TrainPlan& plan,
-                         const std::string& weights) {
+                         const std::string& weights, const std::string& adapter) {
   RunIdentity out = {{"model", weights}, {"tokenizer", tokenizer_digest(plan.text)}};
+  if (!adapter.empty()) out.emplace_back("adapter", adapter);
   if (plan.lora) out.emplace_back("lora", describe(*plan.lora));
   for (const auto& [name, value] : plan.objective) out.emplace_back(name, value.text());
   if (options.where.on_cuda()) {
@@ -291,14 +293,19 @@ int run_train(const TrainCommandOptions& options, const Console& console) {
   LanguageModel model = load_model(options.model);
   model.chat = plan.text.chat;
   std::optional<LoraWeights<float>> lora;
-  if (plan.lora) lora = initial_lora<float>(model.config, *plan.lora, options.seed);
+  if (!options.adapter.empty())
+    lora = load_lora(options.adapter, model.config);
+  else if (plan.lora)
+    lora = initial_lora<float>(model.config, *plan.lora, options.seed);
   const Parameters trained = lora ? parameters_of(*lora) : parameters_of(model.weights);
   const std::string weights = weights_digest(parameters_of(model.weights)),
+                    adapter = options.adapter.empty() ? "" : weights_digest(trained),
+                    start = adapter.empty() ? weights : io::sha256_hex(weights + adapter),
                     build = build_text(options, plan.library_pairs);
   const auto write = [&](const fs::path& folder) {
     lora ? save_lora(folder, *lora, options.model.string()) : save_model(folder, model);
   };
-  plan.trainer.identity = run_identity(options, plan, weights);
+  plan.trainer.identity = run_identity(options, plan, weights, adapter);
   plan.trainer.stop = console.stop_signal;
   plan.trainer.write_model = write;
 
@@ -306,11 +313,10 @@ int run_train(const TrainCommandOptions& options, const Console& console) {
   const auto train = [&](auto& policy, auto& trains,
                          LiveReference* live) -> std::optional<std::pair<TrainResult, TrainState>> {
     const auto reference = reference_of(policy, plan.records, plan, options.out / "reference.safetensors",
-                                        weights, build, console, progress);
+                                        start, build, console, progress);
     if (!reference) return std::nullopt;
-    const auto eval_reference =
-        reference_of(policy, plan.eval, plan, options.out / "reference_eval.safetensors", weights, build,
-                     console, progress);
+    const auto eval_reference = reference_of(
+        policy, plan.eval, plan, options.out / "reference_eval.safetensors", start, build, console, progress);
     if (!eval_reference) return std::nullopt;
     ConsoleObserver observer(progress, options.out / "metrics.jsonl");
     Trainer trainer(policy, trains, plan.entry->make(plan.entry->name, plan.objective),

@@ -36,6 +36,7 @@ struct TrainCommandOptions {
   double ref_model_mixup_alpha = 0.6;     // --ref-model-mixup-alpha: how far it moves to the policy
 
   // Adapters.
+  std::filesystem::path adapter;     // --adapter: train these adapters on
   std::int64_t lora_rank = 0;        // --lora-rank: of adapters beside frozen weights, 0: all are trained
   double lora_alpha = 0;             // --lora-alpha: adapters count alpha / rank, 0: twice the rank
   std::string lora_targets = "all";  // --lora-targets: all, attention, mlp, or names of maps with commas

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "solopo/cuda/library_choice.hpp"
+#include "solopo/model/lora_files.hpp"
 #include "solopo/train/collate.hpp"
 #include "usage_error.hpp"
 
@@ -41,6 +42,7 @@ void check_paths(const TrainCommandOptions& o, std::vector<std::string>& problem
   need("--model", o.model, true);
   need("--data", o.data, false);
   if (!o.eval_data.empty()) need("--eval-data", o.eval_data, false);
+  if (!o.adapter.empty()) need("--adapter", o.adapter, true);
   if (o.out.empty()) {
     problems.emplace_back("--out: is missing");
   } else if (std::error_code error; fs::exists(o.out, error) && !fs::is_directory(o.out, error)) {
@@ -80,14 +82,17 @@ void check_adapters(const TrainCommandOptions& o, std::vector<std::string>& prob
   if (!(o.lora_alpha >= 0) || !std::isfinite(o.lora_alpha))
     problems.push_back(fmt::format("--lora-alpha: {} must be above 0, or 0", o.lora_alpha));
   projections_of(o.lora_targets, problems);
-  if (o.lora_rank == 0 && (o.lora_alpha != 0 || o.lora_targets != "all"))
+  if (!o.adapter.empty() && (o.lora_rank != 0 || o.lora_alpha != 0 || o.lora_targets != "all"))
+    problems.push_back(fmt::format("{}: --adapter brings its own", o.lora_rank != 0    ? "--lora-rank"
+                                                                   : o.lora_alpha != 0 ? "--lora-alpha"
+                                                                                       : "--lora-targets"));
+  else if (o.lora_rank == 0 && (o.lora_alpha != 0 || o.lora_targets != "all"))
     problems.push_back(fmt::format("{}: there are no adapters without --lora-rank",
                                    o.lora_alpha != 0 ? "--lora-alpha" : "--lora-targets"));
-  if (o.lora_rank > 0 && o.ref_model_sync_steps > 0)
+  if ((o.lora_rank > 0 || !o.adapter.empty()) && o.ref_model_sync_steps > 0)
     problems.emplace_back(
-        "--ref-model-sync-steps: with --lora-rank the reference is the model itself, which stays; leave it "
-        "at "
-        "0, or train all weights");
+        "--ref-model-sync-steps: adapters are trained beside a model that stays, and so does the reference; "
+        "leave it at 0, or train all weights");
 }
 
 void check_objective(const TrainCommandOptions& o, std::vector<std::string>& problems) {
@@ -107,6 +112,12 @@ void check_objective(const TrainCommandOptions& o, std::vector<std::string>& pro
     problems.push_back(fmt::format(
         "--device: {} compares whole distributions of two models, which is not done on a device; leave "
         "--device at cpu",
+        entry->name));
+  }
+  if (!o.adapter.empty() && entry->statistic == Statistic::sequential_kl) {
+    problems.push_back(fmt::format(
+        "--adapter: the reference of {} would be the model without them; 'solopo merge' them first, and "
+        "train new ones with --lora-rank",
         entry->name));
   }
   if (o.ref_model_sync_steps > 0 && !entry->needs_reference) {
@@ -263,6 +274,7 @@ TrainPlan make_train_plan(const TrainCommandOptions& o) {
       plan.entry->policy_long_reference_short ? TrainContext::longpo : *find_train_context(o.context);
   plan.max_length = choose_max_length(o.max_length, plan.text.config);
 
+  if (!o.adapter.empty()) plan.lora = load_lora_config(o.adapter);
   if (o.lora_rank > 0) {
     std::vector<std::string> problems;
     plan.lora = LoraConfig{.rank = static_cast<std::int32_t>(o.lora_rank),
@@ -350,8 +362,12 @@ std::string describe_options(const TrainCommandOptions& o, const TrainPlan& plan
     line("ref_model_sync_steps", o.ref_model_sync_steps);
     line("ref_model_mixup_alpha", o.ref_model_mixup_alpha);
   }
-  line("lora_rank", o.lora_rank);
-  if (plan.lora) {
+  if (!o.adapter.empty()) {
+    line("adapter", o.adapter.string());
+  } else {
+    line("lora_rank", o.lora_rank);
+  }
+  if (o.lora_rank > 0) {
     line("lora_alpha", plan.lora->alpha);
     line("lora_targets", o.lora_targets);
   }

@@ -477,6 +477,41 @@ TEST_CASE(
   CHECK_THROWS_WITH(load_model(whole.options.out), Catch::Contains("holds adapters and no model"));
 }
 
+TEST_CASE("Adapters are trained on: the reference is the model with them, and a resumed run is the same") {
+  Job first;
+  first.options.lora_rank = 4;
+  first.options.lora_alpha = 6;
+  first.options.lora_targets = "attention";
+  REQUIRE(first.run() == 0);
+  Job whole, parts;
+  for (Job* job : {&whole, &parts}) {
+    job->options.adapter = first.options.out;
+    REQUIRE(job->run() == 0);
+  }
+  const auto expected = whole.metrics();
+  CHECK(expected[0]["solo_ra/gap"] == 0.0);
+  CHECK(expected[0]["rewards/margins"] == 0.0);
+  const LoraConfig config = load_lora_config(whole.options.out);
+  CHECK(config == load_lora_config(first.options.out));
+  CHECK(whole.weights(adapter_weights_name) != first.weights(adapter_weights_name));
+  CHECK(whole.weights("reference.safetensors") != first.weights("reference.safetensors"));
+
+  fs::remove_all(parts.options.out / "checkpoint-5");
+  fs::remove(parts.options.out / adapter_weights_name);
+  parts.options.resume = true;
+  CHECK(parts.run() == 0);
+  CHECK(parts.weights(adapter_weights_name) == whole.weights(adapter_weights_name));
+  parts.options.adapter = whole.options.out;
+  CHECK_THROWS_WITH(parts.run(), Catch::Contains("adapter: was "));
+
+  whole.options.dry_run = true;
+  REQUIRE(whole.run() == 0);
+  CHECK_THAT(whole.printed.str(), Catch::Contains("\nadapter: " + first.options.out.string() + "\n"));
+  CHECK_THAT(whole.printed.str(), !Catch::Contains("lora_rank"));
+  whole.options.adapter = first.folder.path();
+  CHECK_THROWS_AS(whole.run(), ModelError);
+}
+
 TEST_CASE("Adapters are priced: less arithmetic, no gradients of the weights, no copy for a live reference") {
   Job job;
   const TrainCost full = train_cost(job.options, make_train_plan(job.options));
@@ -522,7 +557,16 @@ TEST_CASE("Adapters that cannot be are refused by flag before anything is read")
   CHECK(problem(0, 16, "all") == "--lora-alpha: there are no adapters without --lora-rank");
   CHECK(problem(0, 0, "mlp") == "--lora-targets: there are no adapters without --lora-rank");
   CHECK_THAT(problem(8, 0, "all", 4),
-             Catch::StartsWith("--ref-model-sync-steps: with --lora-rank the reference is"));
+             Catch::StartsWith("--ref-model-sync-steps: adapters are trained beside a model that stays"));
+  job.options.adapter = job.folder.path();
+  CHECK(problem(0, 0, "all") == "");
+  CHECK(problem(8, 0, "all") == "--lora-rank: --adapter brings its own");
+  CHECK(problem(0, 0, "mlp") == "--lora-targets: --adapter brings its own");
+  CHECK_THAT(problem(0, 0, "all", 4), Catch::StartsWith("--ref-model-sync-steps: adapters are trained"));
+  job.options.objective = "tdpo1";
+  CHECK_THAT(problem(0, 0, "all"), Catch::Contains("'solopo merge' them first"));
+  job.options.adapter = job.folder.path() / "none";
+  CHECK_THAT(problem(0, 0, "all"), Catch::StartsWith("--adapter: there is no "));
 }
 
 TEST_CASE(

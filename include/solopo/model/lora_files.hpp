@@ -148,14 +148,18 @@ inline void save_lora(const std::filesystem::path& folder, const LoraWeights<flo
                  io::dump_json(lora_config_to_json(lora.config, base), 2) + "\n");
 }
 
+// What the adapters in `folder` are. Throws ModelError as lora_config_from_json.
+[[nodiscard]] inline LoraConfig load_lora_config(const std::filesystem::path& folder) {
+  const std::filesystem::path file = folder / adapter_config_name;
+  return lora_config_from_json(io::parse_json_file(file, io::FileRole::model), file.string());
+}
+
 // The adapters in `folder` for a model of this shape; F32, F16, BF16 and F64 become float. Every name and
 // shape is checked before memory for them is taken. Throws ModelError (see lora_config_from_json,
 // TensorCensus and io/safetensors.hpp): also for another model's adapters.
 [[nodiscard]] inline LoraWeights<float> load_lora(const std::filesystem::path& folder,
                                                   const LlamaConfig& model) {
-  const std::filesystem::path file = folder / adapter_config_name;
-  const LoraConfig config =
-      lora_config_from_json(io::parse_json_file(file, io::FileRole::model), file.string());
+  const LoraConfig config = load_lora_config(folder);
   const io::SafetensorsFile tensors(folder / adapter_weights_name);
   const LoraLayout layout(model, config);
   TensorCensus census;
