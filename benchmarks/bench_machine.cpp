@@ -23,10 +23,10 @@ using namespace solopo;
 using bench::Options, bench::ProductShape, bench::Timed;
 
 // Independent chains of multiply-adds on vectors of this many bytes: twice a chain's latency hides behind 12.
-template <int Bytes>
+template <int Bytes, class T = float>  // g++ 12 takes a vector's size only of a type that is a parameter too
 struct Chains {
   static constexpr int count = 12;
-  typedef float Vector __attribute__((vector_size(Bytes)));
+  typedef T Vector __attribute__((vector_size(Bytes)));
 
   static double flops(long steps) { return 2.0 * count * (Bytes / 4) * static_cast<double>(steps); }
 
