@@ -5,6 +5,7 @@
 //   [--floor] [--lora-rank 0] [--dtype float32|bf16] [--mlp-rows 0]
 // --lora-rank: adapters on every map instead of all weights.
 // --dtype bf16: products of operands rounded to bfloat16, where the processor has instructions for them.
+// --mlp-rows: how many rows the MLP works on at once; 0: all.
 // --stdin: one repetition for each line read, so that a driver can take turns with another program.
 // --floor: after each step the bare products of one layer over as many rows, forward and backward, for the
 // rate that the step's floor is made of: floor_flops (layers 6 P_l T, attention 14 d_q S, head 6 V d M,
@@ -51,7 +52,7 @@ int main(int argc, char** argv) {
                stderr);
     return 2;
   }
-  if (bf16) kernels::ChosenProduct::choose_bf16();
+  kernels::ChosenProduct::choose(bf16);
 
   cost::ModelShape shape = cost::find_model_shape("smollm2-135m");
   if (layers > 0) shape.layers = layers;
@@ -95,7 +96,7 @@ int main(int argc, char** argv) {
     model.backward(coefficient, random_model.gradients);
     const double end = bench::now(options);
     io::Json values = {{"system", "solopo"},
-                       {"product", kernels::DefaultProduct::name},
+                       {"product", bf16 ? kernels::NativeBf16Product::name : kernels::DefaultProduct::name},
                        {"dtype", dtype},
                        {"tokens", tokens},
                        {"response", response},

@@ -108,15 +108,16 @@ class Figures:
     def step(self):
         steps = {}
         adapters = {}
-        half = {}
-        for r in self.of("step", recompute=False, dtype="bf16", mlp_rows=0):
-            if r["clock"] == "wall" or r["threads"] == 1:
-                half.setdefault(r["tokens"], []).append(r)
-        for tokens, lines in sorted(half.items()):
+        usual = [r for r in self.of("step", recompute=False) if r.get("mlp_rows", 0) == 0]
+        rounded = {}
+        for r in usual:
+            if r["dtype"] == "bf16" and r["lora_rank"] == 0 and (r["clock"] == "wall" or r["threads"] == 1):
+                rounded.setdefault(r["tokens"], []).append(r)
+        for tokens, lines in sorted(rounded.items()):
             self.put("tokens_per_second_bf16", (r["tokens_per_second"] for r in lines), tokens)
             self.put_floor("step_fraction_of_floor_bf16", lines, tokens)
-        for r in self.of("step", recompute=False, dtype="float32", mlp_rows=0):
-            if r["clock"] == "wall" or r["threads"] == 1:
+        for r in usual:
+            if r["dtype"] == "float32" and (r["clock"] == "wall" or r["threads"] == 1):
                 (adapters if r["lora_rank"] > 0 else steps).setdefault(r["tokens"], []).append(r)
         for tokens, lines in sorted(adapters.items()):
             self.put("tokens_per_second_lora", (r["tokens_per_second"] for r in lines), tokens)

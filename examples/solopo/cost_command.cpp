@@ -47,11 +47,11 @@ int run_cost(const CostCommandOptions& options, const Console& console) {
   const cost::RecordLengths lengths = lengths_of(options);
   if (options.lora_rank < 0)
     throw UsageError(fmt::format("--lora-rank: {} must be 0 or more", options.lora_rank));
+  if (options.mlp_rows < 0)
+    throw UsageError(fmt::format("--mlp-rows: {} must be 0 or more", options.mlp_rows));
   cost::TrainingOptions training{.recompute = options.recompute ? cost::Recompute::layers_but_down
                                                                 : cost::Recompute::none};
   training.lora.rank = options.lora_rank;
-  if (options.mlp_rows < 0)
-    throw UsageError(fmt::format("--mlp-rows: {} must be 0 or more", options.mlp_rows));
   const cost::MemoryOptions memory = llama_memory(options.recompute, training.lora, options.mlp_rows);
 
   const auto work_of_scheme = [&](cost::Scheme scheme) {

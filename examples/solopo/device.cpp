@@ -70,7 +70,7 @@ const DevicePlugin& device_plugin() {
 
 void require_device(const DeviceOptions& where) {
   if (where.on_cuda()) (void)device_plugin().info();
-  if (!where.on_cuda() && where.is_bf16()) kernels::ChosenProduct::choose_bf16();
+  if (!where.on_cuda()) kernels::ChosenProduct::choose(where.is_bf16());
 }
 
 AnyDecoder make_decoder(const LlamaWeights<float>& weights, const DeviceOptions& where) {

@@ -145,8 +145,8 @@ auto train_on_cpu(const TrainCommandOptions& options, const TrainPlan& plan, Lla
   CpuModel policy = lora ? CpuModel(weights, *lora, how) : CpuModel(weights, how);
   std::unique_ptr<LiveReference> live;
   using Product = kernels::ChosenProduct;
-  if (reference_is_live(plan) && lora) live = std::make_unique<BaseReference<Product>>(weights);
-  if (reference_is_live(plan) && !lora) live = std::make_unique<LlamaReference<Product>>(weights);
+  if (reference_is_live(plan) && lora) live = std::make_unique<BaseReference<Product>>(weights, how);
+  if (reference_is_live(plan) && !lora) live = std::make_unique<LlamaReference<Product>>(weights, how);
   return train(policy, trained, live.get());
 }
 

@@ -7,6 +7,7 @@
 
 #include "progress.hpp"
 #include "solopo/cuda/device_memory.hpp"
+#include "solopo/kernels/native_bf16.hpp"
 #include "solopo/model/model_cost.hpp"
 #include "solopo/model/work_count.hpp"
 #include "solopo/train/collate.hpp"
@@ -40,8 +41,9 @@ struct Ways {
   std::int64_t mlp_rows = 0;                    // 0: all; of the CPU
 };
 
-// The memory of training on a batch.
-cost::MemoryBytes memory_of(const PackedSequences& batch, const cost::ModelShape& shape, const Ways& ways) {
+// The memory of training on a batch, for a reference that runs beside it too.
+cost::MemoryBytes memory_of(const PackedSequences& batch, const cost::ModelShape& shape, const Ways& ways,
+                            const TrainPlan& plan) {
   const auto read = static_cast<cost::Count>(batch.read_tokens.size());
   cost::Count begin = 0, longest = 0;
   for (const std::int32_t end : batch.read_ends) {
@@ -53,8 +55,18 @@ cost::MemoryBytes memory_of(const PackedSequences& batch, const cost::ModelShape
                                     ? cuda::device_memory(shape, *ways.device, ways.recompute, ways.lora)
                                     : llama_memory(ways.recompute, ways.lora, ways.mlp_rows);
   options.read_rows_at_once = std::min(options.read_rows_at_once, longest);
-  return ways.device ? cuda::device_training_memory(shape, work.tokens, work.head_rows, options, read)
-                     : cost::training_memory(shape, work.tokens, work.head_rows, options, read);
+  cost::MemoryOptions own = options;
+  if (plan.entry->statistic == Statistic::sequential_kl) own.storage.logit *= 2;  // the reference's tile too
+  cost::MemoryBytes out = ways.device
+                              ? cuda::device_training_memory(shape, work.tokens, work.head_rows, own, read)
+                              : cost::training_memory(shape, work.tokens, work.head_rows, own, read);
+  if (!reference_is_live(plan)) return out;
+  if (ways.lora.rank == 0) out.weights *= 2;  // its own copy, or the base of adapters
+  options.kept = cost::Kept::nothing;
+  options.lora = {};
+  out.workspace = cost::sum(
+      out.workspace, cost::activation_memory(shape, work.tokens, work.head_rows, options, read).step());
+  return out;
 }
 
 Ways ways_of(const TrainCommandOptions& options, const TrainPlan& plan) {
@@ -106,9 +118,7 @@ cost::MemoryBytes peak_memory(const TrainPlan& plan, const Ways& ways, std::size
   for (const PreferenceRecord& record : plan.records.records)
     for (const Collated& batch :
          collate_passes(tokens > 0 ? shortened(record, tokens) : record, layout, Side::policy)) {
-      cost::MemoryBytes memory = memory_of(batch.sequences, shape, ways);
-      // Its own copy, or the base of adapters; its pass takes less than training's.
-      if (reference_is_live(plan) && ways.lora.rank == 0) memory.weights *= 2;
+      const cost::MemoryBytes memory = memory_of(batch.sequences, shape, ways, plan);
       held = held.grown_to(memory);
       if (memory.total() <= most) continue;
       most = memory.total();
@@ -237,6 +247,8 @@ TrainCost train_cost(const TrainCommandOptions& options, const TrainPlan& plan) 
   out.memory = peak_memory(plan, ways_of(options, plan), 0, &largest, &out.largest_rows);
   if (largest != nullptr) out.largest = largest->id;
   if (!options.where.on_cuda()) out.program = static_cast<cost::Count>(peak_process_bytes());
+  if (!options.where.on_cuda() && options.where.is_bf16())
+    out.program = cost::sum(out.program, static_cast<cost::Count>(kernels::NativeBf16Product::held_bytes));
   return out;
 }
 
@@ -347,15 +359,17 @@ void require_memory(const TrainCommandOptions& options, const TrainPlan& plan, c
   // From what changes nothing but time, over what changes the gradient, to what changes the data.
   const Ways now = ways_of(options, plan);
   if (m.model_state() >= room) {
-    for (const bool recompute : {now.recompute, true}) {
-      Ways frozen = now;
-      frozen.recompute = recompute;
-      frozen.lora.rank = now.lora.rank > 0 ? now.lora.rank : 16;
-      const cost::Count needed = cost::sum(peak_memory(plan, frozen).total(), cost.program);
-      if (now.lora.rank == 0 && needed <= limit)
-        throw Error(message + fmt::format("; {}, adapters beside frozen weights, would fit, with {}",
-                                          difference(now, frozen, plan), in_bytes(needed)));
-    }
+    for (const bool recompute : {now.recompute, true})
+      for (const std::int64_t mlp_rows : mlp_rows_to_try(now, recompute)) {
+        Ways frozen = now;
+        frozen.recompute = recompute;
+        frozen.mlp_rows = mlp_rows;
+        frozen.lora.rank = now.lora.rank > 0 ? now.lora.rank : 16;
+        const cost::Count needed = cost::sum(peak_memory(plan, frozen).total(), cost.program);
+        if (now.lora.rank == 0 && needed <= limit)
+          throw Error(message + fmt::format("; {}, adapters beside frozen weights, would fit, with {}",
+                                            difference(now, frozen, plan), in_bytes(needed)));
+      }
     throw Error(message + "; no option makes room for this model's weights, a smaller model would fit");
   }
   const Passes fewest_rows = has_two_passes(plan) ? Passes::short_side_first : Passes::one;
@@ -372,13 +386,16 @@ void require_memory(const TrainCommandOptions& options, const TrainPlan& plan, c
             throw Error(message + fmt::format("; {} would fit, with {}", difference(now, ways, plan),
                                               in_bytes(needed)));
           }
-  const Passes passes = options.passes == "auto" ? fewest_rows : now.passes;
-  const std::size_t length =
-      fitting_length(plan, {true, true, now.long_gradient, passes, now.lora, now.device, now.mlp_rows}, room);
+  Ways least = now;
+  least.recompute = least.share_prefix = true;
+  least.mlp_rows = mlp_rows_to_try(now, true).back();
+  std::string what = difference(now, least, plan);
+  if (!what.empty()) what += " with ";
+  if (options.passes == "auto") least.passes = fewest_rows;  // it takes them by itself
+  const std::size_t length = fitting_length(plan, least, room);
   if (length == 0) throw Error(message + "; no length of records would fit, a smaller model might");
-  throw Error(
-      message +
-      fmt::format("; --recompute with --max-length {} --too-long middle (or drop) would fit", length));
+  throw Error(message +
+              fmt::format("; {}--max-length {} --too-long middle (or drop) would fit", what, length));
 }
 
 }  // namespace solopo::cli

@@ -274,7 +274,7 @@ TrainPlan make_train_plan(const TrainCommandOptions& o) {
       plan.entry->policy_long_reference_short ? TrainContext::longpo : *find_train_context(o.context);
   plan.max_length = choose_max_length(o.max_length, plan.text.config);
 
-  if (!o.adapter.empty()) plan.lora = load_lora_config(o.adapter);
+  if (!o.adapter.empty()) plan.lora = load_lora(o.adapter, plan.text.config).config;
   if (o.lora_rank > 0) {
     std::vector<std::string> problems;
     plan.lora = LoraConfig{.rank = static_cast<std::int32_t>(o.lora_rank),

@@ -102,7 +102,7 @@ io::Json machine_info() {
           {"instruction_set", detected_instruction_set()},
           {"compiled_for", compiled_instruction_set()},
           {"matrix_library", kernels::DefaultProduct::name},
-          {"bf16", kernels::has_native_bf16()},
+          {"bf16_products", kernels::has_native_bf16()},
           {"compiler", compiler()},
           {"system", std::string(system.sysname) + " " + system.release + " " + system.machine},
           {"solopo", SOLOPO_VERSION}};
@@ -113,7 +113,8 @@ std::string version_text() {
   const auto text = [&](const char* key) { return info[key].get<std::string>(); };
   return "solopo " SOLOPO_VERSION "\ninstruction set: " + text("instruction_set") + " (compiled for " +
          text("compiled_for") + ")\nmatrix library:  " + text("matrix_library") + "\nbf16 products:   " +
-         (kernels::has_native_bf16() ? "yes, with --dtype bf16" : "not on this machine") +
+         (kernels::has_native_bf16() ? "yes, with --dtype bf16"
+                                     : "not on this machine or not in this build") +
          "\nthreads:         " + std::to_string(kernels::thread_count()) +
          "\nCUDA:            " + (has_device_plugin() ? "built, for --device cuda" : "not built") +
          "\ncompiler:        " + text("compiler");

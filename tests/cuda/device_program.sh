@@ -70,3 +70,4 @@ near gold_logp_per_token cpu.json device.json 1e-3
 "${train[@]}" --device cuda --out none --dry-run >plan.yaml 2>log || fail "$(cat log)"
 ./solopo train --config plan.yaml --dry-run >again.yaml 2>log || fail "$(cat log)"
 grep -q '^dtype: bf16' again.yaml || fail "a dry run's file is not read again"
+echo "device_program: passed"

@@ -7,6 +7,7 @@
 
 #include "catch.hpp"
 #include "random_values.hpp"
+#include "solopo/kernels/chosen_product.hpp"
 #include "solopo/kernels/native_bf16.hpp"
 
 using namespace solopo;
@@ -90,38 +91,45 @@ TEST_CASE("the processor's own bf16 products equal the rounded ones") {
   check_rounded_product<kernels::Bf16Product<kernels::NativeBf16Multiply, 8, 16>>(1e-5);
 }
 
-#if defined(SOLOPO_PRODUCT_ONEDNN)
-namespace {
-
-// The same call to oneDNN in float, which every processor has.
-struct FloatMatmul {
-  static constexpr const char* name = "oneDNN f32 matmul";
-
-  template <class T>
-  static void gemm(bool ta, bool tb, std::ptrdiff_t m, std::ptrdiff_t n, std::ptrdiff_t k, T alpha,
-                   const T* a, std::ptrdiff_t lda, const T* b, std::ptrdiff_t ldb, T beta, T* c,
-                   std::ptrdiff_t ldc) {
-    REQUIRE((alpha == 1 && (beta == 0 || beta == 1)));
-    kernels::onednn_detail::matmul<dnnl::memory::data_type::f32>(ta, tb, m, n, k, a, lda, b, ldb, beta == 1,
-                                                                 c, ldc);
+TEST_CASE("a program that has not chosen multiplies as ever, and bf16 is refused where it is not") {
+  using kernels::ChosenProduct;
+  const auto a = test::normal_values<float>(64 * 31, "a"), b = test::normal_values<float>(31 * 5, "b");
+  const auto product = [&](auto which) {
+    std::vector<float> c(64 * 5);
+    decltype(which)::template gemm<float>(false, false, 64, 5, 31, 1.0f, a.data(), 31, b.data(), 5, 0.0f,
+                                          c.data(), 5);
+    return c;
+  };
+  const auto plain = product(kernels::DefaultProduct{});
+  CHECK(product(ChosenProduct{}) == plain);
+  if (!kernels::has_native_bf16()) {
+    CHECK_THROWS_AS(ChosenProduct::choose(true), ArgumentError);
+    CHECK_THROWS_WITH(product(kernels::NativeBf16Product{}), Catch::Contains("bfloat16 products"));
+  } else {
+    ChosenProduct::choose(true);
+    CHECK(product(ChosenProduct{}) == product(kernels::NativeBf16Product{}));
+    CHECK(product(ChosenProduct{}) != plain);
   }
-};
+  ChosenProduct::choose(false);
+  CHECK(product(ChosenProduct{}) == plain);
+}
 
-}  // namespace
-
+#if defined(SOLOPO_PRODUCT_ONEDNN)
 TEST_CASE("oneDNN's matmul is asked for the product that is meant, transposed, strided and added") {
   for (const auto& [m, n, k] : {std::tuple{1, 1, 1}, {3, 7, 5}, {17, 33, 65}, {64, 1, 31}})
     for (const bool ta : {false, true})
       for (const bool tb : {false, true})
-        for (const float beta : {0.0f, 1.0f}) {
-          CAPTURE(m, n, k, ta, tb, beta);
+        for (const bool add : {false, true}) {
+          CAPTURE(m, n, k, ta, tb, add);
           const std::ptrdiff_t lda = (ta ? m : k) + 2, ldb = (tb ? k : n) + 1, ldc = n + 3;
           const auto a = test::normal_values<float>(std::size_t(ta ? k : m) * lda, "a");
           const auto b = test::normal_values<float>(std::size_t(tb ? n : k) * ldb, "b");
           auto c = test::normal_values<float>(std::size_t(m) * ldc, "c"), expected = c;
-          FloatMatmul::gemm<float>(ta, tb, m, n, k, 1.0f, a.data(), lda, b.data(), ldb, beta, c.data(), ldc);
-          kernels::PlainProduct::gemm<float>(ta, tb, m, n, k, 1.0f, a.data(), lda, b.data(), ldb, beta,
-                                             expected.data(), ldc);
+          // In float, which every processor has.
+          kernels::onednn_detail::matmul<dnnl::memory::data_type::f32>(ta, tb, m, n, k, a.data(), lda,
+                                                                       b.data(), ldb, add, c.data(), ldc);
+          kernels::PlainProduct::gemm<float>(ta, tb, m, n, k, 1.0f, a.data(), lda, b.data(), ldb,
+                                             add ? 1.0f : 0.0f, expected.data(), ldc);
           for (std::size_t i = 0; i < c.size(); ++i) REQUIRE(c[i] == Approx(expected[i]).margin(1e-4));
         }
 }

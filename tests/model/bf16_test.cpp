@@ -50,6 +50,8 @@ Errors errors_of(const LlamaWeights<float>& weights, const PackedSequences& batc
   std::vector<int> tokens(truth.logps.size());
   for (const auto& target : batch.targets) ++tokens[static_cast<std::size_t>(target.response)];
   Errors out;
+  for (const float logp : rounded.logps) REQUIRE(std::isfinite(logp));
+  for (const float g : rounded.gradient) REQUIRE(std::isfinite(g));
   for (std::size_t i = 0; i < tokens.size(); ++i)
     out.logp = std::max(out.logp, std::abs(double(rounded.logps[i]) - double(truth.logps[i])) / tokens[i]);
   for (const TensorSlot& slot : weights.layout.slots())
@@ -96,6 +98,7 @@ TEST_CASE("bf16 products move log-probabilities and gradients by as much as bf16
   CAPTURE(native.logp, native.gradient);
   CHECK(native.logp < 0.01);
   CHECK(native.gradient < limit);
+  CHECK(native.gradient > 1e-4);
 }
 
 TEST_CASE("bf16 products give the same bits again, and a pass without gradient the bits of one with") {

@@ -502,7 +502,7 @@ TEST_CASE("Adapters are trained on: the reference is the model with them, and a 
   CHECK(parts.run() == 0);
   CHECK(parts.weights(adapter_weights_name) == whole.weights(adapter_weights_name));
   parts.options.adapter = whole.options.out;
-  CHECK_THROWS_WITH(parts.run(), Catch::Contains("adapter: was "));
+  CHECK_THROWS_WITH(parts.run(), Catch::Contains("adapter: was ") && Catch::Contains("(can never change)"));
 
   whole.options.dry_run = true;
   REQUIRE(whole.run() == 0);
@@ -577,6 +577,11 @@ TEST_CASE(
   CHECK_FALSE(fs::exists(tdpo.options.out / "reference.safetensors"));
   CHECK(tdpo.metrics()[0]["rewards/margins"] == 0.0);
   CHECK(tdpo.metrics()[1]["rewards/margins"] != 0.0);
+  Job few;
+  few.options.objective = "tdpo1";
+  few.options.mlp_rows = 20;
+  CHECK(few.run() == 0);
+  CHECK(few.metrics()[0]["rewards/margins"] == 0.0);
 
   Job moving;
   moving.options.ref_model_sync_steps = 2;
@@ -587,6 +592,7 @@ TEST_CASE(
   const TrainCost cached = train_cost(fixed.options, make_train_plan(fixed.options));
   const TrainCost live = train_cost(moving.options, make_train_plan(moving.options));
   CHECK(live.memory.weights == 2 * cached.memory.weights);
+  CHECK(live.memory.workspace > cached.memory.workspace);
   CHECK(live.reference.tokens == 0);
   CHECK(cached.reference.tokens > 0);
   CHECK(live.flops.total() > 1.2 * cached.flops.total());

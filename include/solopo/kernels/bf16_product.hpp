@@ -50,12 +50,13 @@ struct Rounded {
 
 }  // namespace bf16_detail
 
-// Operands are rounded in blocks, so that at most 2 * block * (block_rows + block) bytes are held (12 MiB)
-// whatever is multiplied; they are kept from call to call, by each thread that calls. double goes to
-// DefaultProduct, as it is.
+// Operands are rounded in blocks, so that at most held_bytes are held (12 MiB) whatever is multiplied; they
+// are kept from call to call, by each thread that calls. double goes to DefaultProduct, as it is.
 template <Bf16Multiply Multiply, std::ptrdiff_t BlockRows = 1024, std::ptrdiff_t Block = 2048>
 struct Bf16Product {
   static constexpr const char* name = Multiply::name;
+  static constexpr std::size_t held_bytes =
+      sizeof(BFloat16) * static_cast<std::size_t>(Block) * static_cast<std::size_t>(BlockRows + Block);
 
   template <class T>
   static void gemm(bool ta, bool tb, std::ptrdiff_t m, std::ptrdiff_t n, std::ptrdiff_t k, T alpha,
@@ -97,7 +98,7 @@ struct Bf16Product {
   }
 };
 
-// The same numbers on every processor: what is rounded is multiplied as float. No faster than floats; for
+// The same rounding on every processor: what is rounded is multiplied as float. No faster than floats; for
 // tests and to try what bfloat16 does to a run.
 struct WidenedMultiply {
   static constexpr const char* name = "bf16 rounded, multiplied as f32";

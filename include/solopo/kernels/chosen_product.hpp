@@ -10,16 +10,16 @@
 
 namespace solopo::kernels {
 
-// One choice for the whole program, made before its first product. A program that knows it when it is
+// One choice for the whole program, to be made while nothing multiplies. A program that knows it when it is
 // compiled takes DefaultProduct or NativeBf16Product instead, and may have both.
 struct ChosenProduct {
-  static constexpr const char* name = DefaultProduct::name;
+  static constexpr const char* name = "chosen when the program runs";
 
-  // Throws ArgumentError where there are no such instructions.
-  static void choose_bf16() {
-    if (!has_native_bf16())
+  // Throws ArgumentError where has_native_bf16() is false.
+  static void choose(bool bf16) {
+    if (bf16 && !has_native_bf16())
       throw ArgumentError("dtype", "this processor, or this build, has no bfloat16 products");
-    bf16_ = true;
+    bf16_ = bf16;
   }
   [[nodiscard]] static bool is_bf16() noexcept { return bf16_; }
 

@@ -3,15 +3,15 @@
 // are served.
 #pragma once
 
-#include "solopo/kernels/bf16_product.hpp"
-
-#if defined(SOLOPO_PRODUCT_ONEDNN)
 #include <cstddef>
-#include <dnnl.hpp>
-#include <string>
 
 #include "solopo/core/bfloat16.hpp"
 #include "solopo/core/error.hpp"
+#include "solopo/kernels/bf16_product.hpp"
+
+#if defined(SOLOPO_PRODUCT_ONEDNN)
+#include <dnnl.hpp>
+#include <string>
 
 namespace solopo::kernels {
 
@@ -61,13 +61,14 @@ void matmul(bool ta, bool tb, std::ptrdiff_t m, std::ptrdiff_t n, std::ptrdiff_t
 
 }  // namespace onednn_detail
 
-// Call only where has_native_bf16().
 struct NativeBf16Multiply {
   static constexpr const char* name = "oneDNN bf16";
 
   static void multiply(bool ta, bool tb, std::ptrdiff_t m, std::ptrdiff_t n, std::ptrdiff_t k,
                        const BFloat16* a, std::ptrdiff_t lda, const BFloat16* b, std::ptrdiff_t ldb, bool add,
                        float* c, std::ptrdiff_t ldc) {
+    static const bool able = has_native_bf16();
+    if (!able) throw Error("this processor has no instructions for bfloat16 products (AVX512_BF16)");
     onednn_detail::matmul<dnnl::memory::data_type::bf16>(ta, tb, m, n, k, a, lda, b, ldb, add, c, ldc);
   }
 };
@@ -79,7 +80,15 @@ struct NativeBf16Multiply {
 namespace solopo::kernels {
 
 inline bool has_native_bf16() noexcept { return false; }
-using NativeBf16Multiply = WidenedMultiply;
+
+struct NativeBf16Multiply {
+  static constexpr const char* name = "none";
+
+  static void multiply(bool, bool, std::ptrdiff_t, std::ptrdiff_t, std::ptrdiff_t, const BFloat16*,
+                       std::ptrdiff_t, const BFloat16*, std::ptrdiff_t, bool, float*, std::ptrdiff_t) {
+    throw Error("this build has no bfloat16 products: build with oneDNN (SOLOPO_PRODUCT=ONEDNN)");
+  }
+};
 
 }  // namespace solopo::kernels
 
@@ -87,6 +96,7 @@ using NativeBf16Multiply = WidenedMultiply;
 
 namespace solopo::kernels {
 
+// multiply() throws Error where has_native_bf16() is false.
 using NativeBf16Product = Bf16Product<NativeBf16Multiply>;
 
 }  // namespace solopo::kernels

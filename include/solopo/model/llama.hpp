@@ -130,7 +130,7 @@ class Llama {
       team.each(c.hidden_size, [&](int j) { dnorm[j] += dy[j] * x[j] * s; });
     }
 
-    workspace_.prepare(c, rows, inner_columns(), state_.scratch().hidden.rows);
+    workspace_.prepare(c, rows, inner_columns(), state_.mlp_rows());
     for (std::size_t l = layers_.size(); l-- > 0;) {
       const auto activations = state_.layer(l);
       const bool last = l + 1 == layers_.size();

@@ -157,7 +157,7 @@ class LlamaLayer {
     MatrixView<T> dhidden;     // (mlp_rows, F)
     MatrixView<T> dinner;      // (S, R)
 
-    // Those of rows [begin, end).
+    // Those of rows [begin, end); arrays of mlp_rows rows stay whole.
     [[nodiscard]] Gradients slice(std::ptrdiff_t begin, std::ptrdiff_t end) const noexcept {
       return {
           dqkv.slice(begin, end),  dattention.slice(begin, end), dgate_up, dnormed.slice(begin, end), dhidden,
@@ -287,11 +287,11 @@ class LlamaLayer {
   [[nodiscard]] Adapters q_adapters() const noexcept { return {adapters_.qkv.begin(), first_kv_adapter()}; }
   [[nodiscard]] Adapters kv_adapters() const noexcept { return {first_kv_adapter(), adapters_.qkv.end()}; }
 
-  // f(begin, end) for parts of `rows` rows that the MLP's arrays have room for.
+  // f(begin, end) for parts of `rows` rows that the MLP's arrays have room for, all of nearly one size.
   template <class F>
   static void each_part(std::ptrdiff_t rows, const LayerScratch<T>& scratch, F&& f) {
-    const std::ptrdiff_t most = scratch.hidden.rows;
-    for (std::ptrdiff_t begin = 0; begin < rows; begin += most) f(begin, std::min(rows, begin + most));
+    const std::ptrdiff_t most = scratch.hidden.rows, parts = (rows + most - 1) / most;
+    for (std::ptrdiff_t p = 0; p < parts; ++p) f(rows * p / parts, rows * (p + 1) / parts);
   }
 
   // From a.middle to a.gate_up; scratch.normed and .inner are workspace.

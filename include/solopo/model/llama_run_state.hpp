@@ -23,7 +23,7 @@ struct LayerScratch {
   MatrixView<T> hidden;  // (mlp_rows, F) the MLP's inner activation, of the rows it works on
   MatrixView<T> inner;   // (S, R) x A^T of the adapters of one group of maps
 
-  // That of rows [begin, end).
+  // That of rows [begin, end); arrays of mlp_rows rows stay whole.
   [[nodiscard]] LayerScratch slice(std::ptrdiff_t begin, std::ptrdiff_t end) const noexcept {
     return {normed.slice(begin, end), hidden, inner.slice(begin, end)};
   }
@@ -47,7 +47,7 @@ class LlamaRunState {
     MatrixView<T> gate_up;      // (S, 2 F) where it is kept, else (mlp_rows, 2 F) as LayerScratch::hidden
     bool keeps_gate_up = false;
 
-    // Those of rows [begin, end).
+    // Those of rows [begin, end); arrays of mlp_rows rows stay whole.
     [[nodiscard]] Layer slice(std::ptrdiff_t begin, std::ptrdiff_t end) const noexcept {
       return {input.slice(begin, end),
               qkv.slice(begin, end),
@@ -118,6 +118,8 @@ class LlamaRunState {
 
   [[nodiscard]] std::size_t bytes() const noexcept { return arena_.capacity() * sizeof(T); }
   [[nodiscard]] std::int32_t rows() const noexcept { return rows_; }
+  // That the MLP works on at once.
+  [[nodiscard]] std::ptrdiff_t mlp_rows() const noexcept { return scratch_.hidden.rows; }
 
   // Shared by all layers.
   [[nodiscard]] const LayerScratch<T>& scratch() const noexcept { return scratch_; }

@@ -32,7 +32,9 @@ class LiveReference {
 template <class Product = kernels::DefaultProduct>
 class LlamaReference final : public LiveReference {
  public:
-  explicit LlamaReference(const LlamaWeights<float>& weights) : weights_(weights), model_(weights_) {}
+  // `options` are the policy's, as far as a pass without gradient has them.
+  explicit LlamaReference(const LlamaWeights<float>& weights, LlamaOptions options = {})
+      : weights_(weights), model_(weights_, options) {}
   LlamaReference(const LlamaReference&) = delete;
   LlamaReference& operator=(const LlamaReference&) = delete;
 
@@ -52,8 +54,9 @@ class LlamaReference final : public LiveReference {
 template <class Product = kernels::DefaultProduct>
 class BaseReference final : public LiveReference {
  public:
-  // Keeps a reference to `weights`.
-  explicit BaseReference(const LlamaWeights<float>& weights) : model_(weights) {}
+  // Keeps a reference to `weights`; options as LlamaReference.
+  explicit BaseReference(const LlamaWeights<float>& weights, LlamaOptions options = {})
+      : model_(weights, options) {}
 
   RecordReference score(const PreferenceRecord& record, const CollateOptions& options) override {
     return score_reference(model_, record, options);

@@ -17,7 +17,7 @@ namespace solopo {
 using RunIdentity = std::vector<std::pair<std::string, std::string>>;
 
 // Settings that no option makes changeable: with another one the saved state has no meaning.
-inline constexpr std::array<std::string_view, 6> fixed_settings = {"model", "lora", "tokenizer",
+inline constexpr std::array<std::string_view, 7> fixed_settings = {"model", "lora", "adapter",   "tokenizer",
                                                                    "data",  "seed", "batch_size"};
 
 // A resumed run whose settings differ.
