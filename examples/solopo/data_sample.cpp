@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <memory>
 #include <ostream>
 #include <set>
 #include <utility>
@@ -15,7 +14,9 @@
 #include "record_slices.hpp"
 #include "solopo/core/random.hpp"
 #include "solopo/io/jsonl.hpp"
+#include "solopo/io/sha256.hpp"
 #include "solopo/kernels/skinny_product.hpp"
+#include "unfinished_work.hpp"
 #include "usage_error.hpp"
 
 namespace solopo::cli {
@@ -123,27 +124,6 @@ io::Json options_json(const SampleOptions& options) {
           {"answer_format", options.prompt.answer}};
 }
 
-// The outcomes of an interrupted run with the same key, in order; the appender has cut a half line off.
-std::vector<Outcome> read_partial(const std::filesystem::path& path, const std::string& key) {
-  std::vector<Outcome> out;
-  io::JsonlReader reader(path);
-  const auto header = reader.next();
-  if (!header || !header->value.contains("key") || header->value["key"] != key) {
-    throw UsageError(path.string() +
-                     " is the unfinished work of a run with other options, another model or another input; "
-                     "remove it to start anew");
-  }
-  while (const auto line = reader.next()) {
-    try {
-      out.push_back(outcome_from_json(line->value));
-    } catch (const io::Json::exception&) {
-      reader.reject(line->line, "field", "",
-                    "this is not a line of an unfinished run; remove the file to start anew");
-    }
-  }
-  return out;
-}
-
 }  // namespace
 
 std::size_t questions_together(std::int32_t n) {
@@ -189,18 +169,13 @@ SampleResult run_data_sample(const SampleOptions& options, const AnswerSampler& 
   const ContextFile contexts = read_contexts(options.in);
   { io::JsonlWriter writable(options.out); }  // a path that cannot be written shows before the work
 
-  const std::filesystem::path partial = options.out.string() + ".partial";
-  io::Json identity = {{"options", options_json(options)}, {"input", contexts.sha256}, {"model", model_key}};
-  const std::string key = io::sha256_hex(identity.dump());
+  const io::Json identity = {
+      {"options", options_json(options)}, {"input", contexts.sha256}, {"model", model_key}};
   std::vector<Outcome> outcomes;
-  const bool resumed = std::filesystem::exists(partial) && std::filesystem::file_size(partial) > 0;
-  auto appender = std::make_unique<io::JsonlAppender>(partial);
-  if (resumed && std::filesystem::file_size(partial) > 0) {
-    outcomes = read_partial(partial, key);
-    log << partial.string() << ": going on after " << outcomes.size() << " questions\n";
-  } else {
-    appender->write({{"unfinished", "data sample"}, {"key", key}});
-  }
+  UnfinishedWork work(options.out, "data sample", io::sha256_hex(identity.dump()),
+                      [&](const io::Json& piece) { outcomes.push_back(outcome_from_json(piece)); });
+  if (!outcomes.empty())
+    log << work.path().string() << ": going on after " << outcomes.size() << " questions\n";
 
   SampleResult result;
   Outcome sums;
@@ -224,7 +199,7 @@ SampleResult run_data_sample(const SampleOptions& options, const AnswerSampler& 
       const std::span<const ContextRecord> rest = std::span(contexts.records).subspan(i);
       for (Outcome& outcome :
            sample_together(rest.first(std::min(together, rest.size())), options, sampler)) {
-        appender->write(to_json(outcome));
+        work.add(to_json(outcome));
         outcomes.push_back(std::move(outcome));
       }
     }
@@ -273,8 +248,7 @@ SampleResult run_data_sample(const SampleOptions& options, const AnswerSampler& 
        {"answers",
         {{"sampled", sums.samples}, {"correct", sums.correct}, {"empty", sums.empty}, {"cut", sums.cut}}},
        {"output_sha256", written.sha256}});
-  appender.reset();
-  std::filesystem::remove(partial);
+  work.finish();
   log << options.out.string() << ": " << result.written << " records\n";
   return result;
 }

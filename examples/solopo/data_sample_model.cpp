@@ -2,30 +2,11 @@
 #include <ostream>
 
 #include "data_sample.hpp"
-#include "solopo/io/input_file.hpp"
+#include "prompt_model.hpp"
+#include "solopo/io/sha256.hpp"
 #include "solopo/model/language_model.hpp"
 
 namespace solopo::cli {
-namespace {
-
-// SHA-256 over the names and content of a model's files.
-std::string model_key(const std::filesystem::path& model) {
-  if (!std::filesystem::is_directory(model)) return io::sha256_file(model, io::FileRole::model);
-  std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(model)) {
-    const auto extension = entry.path().extension();
-    if (entry.is_regular_file() && (extension == ".json" || extension == ".safetensors"))
-      files.push_back(entry.path());
-  }
-  std::sort(files.begin(), files.end());
-  std::string all;
-  for (const auto& file : files)
-    all += file.filename().string() + " " + io::sha256_file(file, io::FileRole::model) + "\n";
-  return io::sha256_hex(all);
-}
-
-}  // namespace
-
 SampleResult run_data_sample(const SampleOptions& options, std::ostream& log,
                              const std::function<bool()>& stop) {
   require_device(options.where);
@@ -63,8 +44,7 @@ SampleResult run_data_sample(const SampleOptions& options, std::ostream& log,
     }
     return answers;
   };
-  std::string key = model_key(options.model);
-  if (!options.adapter.empty()) key = io::sha256_hex(key + model_key(options.adapter));
+  std::string key = model_files_digest(options.model, options.adapter);
   if (options.where.on_cuda() || options.where.is_bf16())
     key = io::sha256_hex(key + " " + options.where.device + " " + options.where.dtype_name());
   return run_data_sample(options, sampler, key, log, stop);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <ostream>
 #include <utility>
 
@@ -19,6 +20,7 @@
 #include "solopo/model/decoder.hpp"
 #include "solopo/model/language_model.hpp"
 #include "solopo/train/process_memory.hpp"
+#include "unfinished_work.hpp"
 #include "usage_error.hpp"
 #include "version.hpp"
 
@@ -102,9 +104,37 @@ std::vector<Question> chosen_questions(QaFile& file, const EvalOptions& options)
   return select_groups(std::move(file.questions), options.split.part == "train" ? split.train : split.test);
 }
 
-int stopped(const Console& console) {
-  console.log << "stopped; nothing was written\n";
+int stopped(const Console& console, const std::optional<UnfinishedWork>& work) {
+  console.log << (work ? "stopped; the same command goes on from " + work->path().string() + "\n"
+                       : "stopped; nothing was written\n");
   return console.stopped_code();
+}
+
+// Puts the rows of a piece that was done before into their places, done[l] of each length l being there.
+void take_piece(const EvalPiece& piece, const std::string& file, EvalResult& result,
+                std::vector<std::size_t>& done) {
+  const auto refuse = [&](const std::string& reason) {
+    throw DataError("field", {.file = file, .field = {}}, reason + "; remove the file to start anew");
+  };
+  const auto length = std::find_if(result.lengths.begin(), result.lengths.end(),
+                                   [&](const EvalLength& l) { return l.length == piece.length; });
+  if (length == result.lengths.end()) refuse("a length was not asked for");
+  std::size_t& place = done[static_cast<std::size_t>(length - result.lengths.begin())];
+  for (const EvalRow& row : piece.rows) {
+    if (place == length->rows.size() || length->rows[place].id != row.id)
+      refuse("question '" + printable(row.id) + "' does not come next");
+    length->rows[place++] = row;
+  }
+  length->seconds += piece.seconds;
+}
+
+// What an unfinished evaluation must agree in: everything that its rows depend on.
+std::string work_key(const EvalOptions& options, const EvalResult& result) {
+  io::Json key = {{"settings", result.settings},
+                  {"machine", result.machine},
+                  {"model", model_files_digest(options.model, options.adapter)}};
+  for (const EvalLength& length : result.lengths) key["contexts"].push_back(length.contexts_sha256);
+  return io::sha256_hex(key.dump());
 }
 
 // The answers of a model. Questions are asked a few together: one reading of the weights serves a token of
@@ -232,7 +262,7 @@ int run_eval(const EvalOptions& given, const Console& console) {
   for (const Question& question : questions) {
     const auto place = static_cast<std::int64_t>(result.questions.size());
     if (place == wanted) break;
-    if (console.stopping()) return stopped(console);
+    if (console.stopping()) return stopped(console, std::nullopt);
     const std::optional<Context> evidence = builder.build(question, 0);
     const std::int64_t limit = smallest > 0 ? smallest : context - options.max_new_tokens;
     if (!evidence || evidence->tokens > limit) {
@@ -284,36 +314,53 @@ int run_eval(const EvalOptions& given, const Console& console) {
     require_comparable(*against, options.against.string(), result, result.model);
   }
 
+  std::vector<std::size_t> done(tasks.size(), 0);
+  std::optional<UnfinishedWork> work;
+  if (file_out) {
+    work.emplace(options.out, "eval", work_key(options, result), [&](const io::Json& piece) {
+      const std::string file = options.out.string() + ".partial";
+      take_piece(read_piece(piece, file), file, result, done);
+    });
+    if (const std::size_t n = std::accumulate(done.begin(), done.end(), std::size_t{0}); n > 0)
+      console.log << work->path().string() << ": going on after " << n << " answers\n";
+  }
+
   const LanguageModel model = load_model(options.model, options.adapter);
   Examiner examiner(model, chat, options);
-  std::int64_t all_tokens = 0, tokens_done = 0;
-  for (const EvalLength& length : result.lengths) {
-    for (const EvalRow& row : length.rows) all_tokens += row.tokens;
-  }
-  Progress progress(console.log, console.terminal, "eval, tokens", all_tokens);
+  std::int64_t tokens_left = 0, tokens_done = 0;
   for (std::size_t l = 0; l < tasks.size(); ++l) {
-    const double begin = progress.seconds();
-    std::int64_t correct = 0;
+    for (const EvalRow& row : std::span(result.lengths[l].rows).subspan(done[l])) tokens_left += row.tokens;
+  }
+  Progress progress(console.log, console.terminal, "eval, tokens", tokens_left);
+  for (std::size_t l = 0; l < tasks.size(); ++l) {
     const std::span<const Task> all(tasks[l]);
     const std::span<EvalRow> rows(result.lengths[l].rows);
-    for (std::size_t i = 0; i < all.size();) {
+    std::int64_t correct = std::count_if(rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(done[l]),
+                                         [](const EvalRow& row) { return row.correct; });
+    for (std::size_t i = done[l]; i < all.size();) {
       if (console.stopping()) {
         progress.clear();
-        return stopped(console);
+        return stopped(console, work);
       }
+      const double begin = progress.seconds();
       const std::size_t n = Examiner::group_size(all.subspan(i));
       examiner.ask(all.subspan(i, n), result.questions, rows.subspan(i, n));
-      for (const EvalRow& row : rows.subspan(i, n)) {
+      const EvalPiece piece{.length = options.lengths[l],
+                            .seconds = progress.seconds() - begin,
+                            .rows = {rows.begin() + static_cast<std::ptrdiff_t>(i),
+                                     rows.begin() + static_cast<std::ptrdiff_t>(i + n)}};
+      if (work) work->add(to_json(piece));
+      for (const EvalRow& row : piece.rows) {
         correct += row.correct;
         tokens_done += row.tokens;
       }
+      result.lengths[l].seconds += piece.seconds;
       i += n;
       progress.update(tokens_done,
                       fmt::format("length {}: {}/{} correct", length_label(options.lengths[l]), correct, i));
     }
-    result.lengths[l].seconds = progress.seconds() - begin;
+    result.seconds += result.lengths[l].seconds;
   }
-  result.seconds = progress.seconds();
   result.peak_memory_bytes = peak_process_bytes();
   progress.clear();
 
@@ -330,6 +377,7 @@ int run_eval(const EvalOptions& given, const Console& console) {
   if (file_out) {
     file_out->write(io::dump_json(json, 1) + "\n");
     file_out->commit();
+    work->finish();
     console.log << options.out.string() << ": " << result.questions.size() << " questions, "
                 << format_duration(result.seconds) << "\n";
   }

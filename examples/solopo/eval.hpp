@@ -44,7 +44,8 @@ struct EvalOptions {
 
 // The same questions, in the same order, are asked at every length; a longer context holds all of a shorter
 // one. Each prompt is read once: the greedy answer and the gold answer's log-probability come from one cache.
-// Returns 0, or 130 or 143 when it was stopped: nothing is written then.
+// With `out` each answer goes to OUT.partial first: the same command goes on after a stop, and ends with the
+// same answers. Returns 0, or 130 or 143 when it was stopped: `out` is not written then.
 // Throws UsageError (all problems at once; lengths past the model's context), DataError, ModelError, IoError.
 int run_eval(const EvalOptions& options, const Console& console);
 

@@ -79,6 +79,30 @@ EvalRow read_row(const Member& m, std::int64_t length) {
   return row;
 }
 
+io::Json rows_json(const std::vector<EvalRow>& rows) {
+  io::Json out = io::Json::array();
+  for (const EvalRow& row : rows) {
+    out.push_back({{"id", row.id},
+                   {"length", row.length},
+                   {"tokens", row.tokens},
+                   {"depth", row.depth ? io::Json(*row.depth) : io::Json(nullptr)},
+                   {"correct", row.correct},
+                   {"finished", row.finished},
+                   {"gold_logp_per_token", row.gold_logp_per_token},
+                   {"gold_tokens", row.gold_tokens},
+                   {"answer", row.answer}});
+  }
+  return out;
+}
+
+std::vector<EvalRow> read_rows(const Member& m, const char* field, const std::string& file,
+                               std::int64_t length) {
+  std::vector<EvalRow> out;
+  for (const io::Json& row : m.list("rows")) out.push_back(read_row(Member(row, file, "rows/"), length));
+  if (out.empty()) m.refuse(field, "is empty");
+  return out;
+}
+
 }  // namespace
 
 std::string length_label(std::int64_t length) {
@@ -92,22 +116,10 @@ io::Json to_json(const EvalResult& result) {
   for (const EvalQuestion& q : result.questions)
     questions.push_back({{"id", q.id}, {"question", q.question}, {"answers", q.answers}});
   for (const EvalLength& length : result.lengths) {
-    io::Json rows = io::Json::array();
-    for (const EvalRow& row : length.rows) {
-      rows.push_back({{"id", row.id},
-                      {"length", row.length},
-                      {"tokens", row.tokens},
-                      {"depth", row.depth ? io::Json(*row.depth) : io::Json(nullptr)},
-                      {"correct", row.correct},
-                      {"finished", row.finished},
-                      {"gold_logp_per_token", row.gold_logp_per_token},
-                      {"gold_tokens", row.gold_tokens},
-                      {"answer", row.answer}});
-    }
     lengths.push_back({{"length", length.length},
                        {"contexts_sha256", length.contexts_sha256},
                        {"seconds", length.seconds},
-                       {"rows", std::move(rows)}});
+                       {"rows", rows_json(length.rows)}});
   }
   for (const LengthSummary& s : summarise(result)) summary.push_back(to_json(s));
   return {{"kind", kind},
@@ -128,6 +140,17 @@ io::Json to_json(const EvalResult& result) {
           {"summary", std::move(summary)},
           {"questions", std::move(questions)},
           {"lengths", std::move(lengths)}};
+}
+
+io::Json to_json(const EvalPiece& piece) {
+  return {{"length", piece.length}, {"seconds", piece.seconds}, {"rows", rows_json(piece.rows)}};
+}
+
+EvalPiece read_piece(const io::Json& json, const std::string& file) {
+  const Member m(json, file, "");
+  EvalPiece out{.length = m.count("length"), .seconds = m.number("seconds"), .rows = {}};
+  out.rows = read_rows(m, "rows", file, out.length);
+  return out;
 }
 
 EvalResult read_eval(const std::filesystem::path& path) {
@@ -162,9 +185,7 @@ EvalResult read_eval(const std::filesystem::path& path) {
                       .rows = {}};
     if (!out.lengths.empty() && out.lengths.back().length >= length.length)
       m.refuse("lengths/length", "lengths must ascend");
-    for (const io::Json& row : m.list("rows"))
-      length.rows.push_back(read_row(Member(row, file, "rows/"), length.length));
-    if (length.rows.empty()) m.refuse("lengths/rows", "is empty");
+    length.rows = read_rows(m, "lengths/rows", file, length.length);
     out.lengths.push_back(std::move(length));
   }
   if (out.lengths.empty()) top.refuse("lengths", "is empty");

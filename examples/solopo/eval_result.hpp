@@ -37,6 +37,13 @@ struct EvalLength {
   std::vector<EvalRow> rows{};
 };
 
+// Answers at one length that were found together: a piece of an unfinished evaluation.
+struct EvalPiece {
+  std::int64_t length = 0;
+  double seconds = 0;
+  std::vector<EvalRow> rows{};
+};
+
 struct EvalResult {
   std::string model{};
   std::string command{};           // as it was given
@@ -48,6 +55,11 @@ struct EvalResult {
 
 // Includes a summary, which reading ignores: it follows from the rows.
 io::Json to_json(const EvalResult& result);
+
+io::Json to_json(const EvalPiece& piece);
+
+// DataError naming `file` and what is missing or of the wrong type.
+EvalPiece read_piece(const io::Json& json, const std::string& file);
 
 // DataError naming what is missing or of the wrong type.
 EvalResult read_eval(const std::filesystem::path& path);

@@ -1,10 +1,32 @@
 #include "prompt_model.hpp"
 
+#include <algorithm>
 #include <utility>
+#include <vector>
 
+#include "solopo/io/input_file.hpp"
+#include "solopo/io/sha256.hpp"
 #include "solopo/model/language_model.hpp"
 
 namespace solopo::cli {
+namespace {
+
+std::string files_digest(const std::filesystem::path& model) {
+  if (!std::filesystem::is_directory(model)) return io::sha256_file(model, io::FileRole::model);
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(model)) {
+    const auto extension = entry.path().extension();
+    if (entry.is_regular_file() && (extension == ".json" || extension == ".safetensors"))
+      files.push_back(entry.path());
+  }
+  std::sort(files.begin(), files.end());
+  std::string all;
+  for (const auto& file : files)
+    all += file.filename().string() + " " + io::sha256_file(file, io::FileRole::model) + "\n";
+  return io::sha256_hex(all);
+}
+
+}  // namespace
 
 PromptModel load_prompt_model(const std::filesystem::path& model, const std::string& template_name) {
   ModelText text = load_model_text(model);
@@ -12,6 +34,11 @@ PromptModel load_prompt_model(const std::filesystem::path& model, const std::str
   return {.tokenizer = std::move(text.tokenizer),
           .chat = std::move(text.chat),
           .context_length = text.config.max_position_embeddings};
+}
+
+std::string model_files_digest(const std::filesystem::path& model, const std::filesystem::path& adapter) {
+  const std::string own = files_digest(model);
+  return adapter.empty() ? own : io::sha256_hex(own + files_digest(adapter));
 }
 
 TokenCounter token_counter(const text::Tokenizer& tokenizer, const text::ChatTemplate& chat) {

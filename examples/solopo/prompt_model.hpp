@@ -30,6 +30,10 @@ PromptModel load_prompt_model(const std::filesystem::path& model, const std::str
   return model.string() + (adapter.empty() ? "" : " with " + adapter.string());
 }
 
+// SHA-256 over the names and content of a model's files, and of adapters' merged into it. Throws ModelError.
+[[nodiscard]] std::string model_files_digest(const std::filesystem::path& model,
+                                             const std::filesystem::path& adapter);
+
 // Counts tokens as the model sees them.
 struct TokenCounter {
   std::function<std::int64_t(std::string_view)> piece;  // part of a message

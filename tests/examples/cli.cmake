@@ -1,7 +1,8 @@
 if(TARGET solopo_cli)
   solopo_add_test(NAME examples_cli LABELS quick LIBS solopo_cli
     DEFINITIONS SOLOPO_PROGRAM="$<TARGET_FILE:solopo_program>"
-    SOURCES ${CMAKE_CURRENT_LIST_DIR}/cli_eval_summary_test.cpp
+    SOURCES ${CMAKE_CURRENT_LIST_DIR}/cli_eval_resume_test.cpp
+            ${CMAKE_CURRENT_LIST_DIR}/cli_eval_summary_test.cpp
             ${CMAKE_CURRENT_LIST_DIR}/cli_memory_test.cpp
             ${CMAKE_CURRENT_LIST_DIR}/cli_program_test.cpp
             ${CMAKE_CURRENT_LIST_DIR}/cli_progress_test.cpp
