@@ -30,6 +30,10 @@ ROWS = {
     "padding_tokens": ("rows computed that nobody needs", "0", lambda x, at: x == 0),
     "longest_context_ratio": ("longest context in fixed memory / naive", ">= 3, shared >= 6",
                               lambda x, at: x >= (6 if at == "shared" else 3)),
+    "generation_fraction_of_read": ("weights read from memory / a token of one sample", None, None),
+    "generated_tokens_per_second": ("tokens generated a second, by samples at once", None, None),
+    "prompt_tokens_per_second": ("tokens of a prompt read a second", None, None),
+    "vs_torch_generation": ("transformers' generate / ours, seconds for answers to one prompt, by answers", None, None),
     "vs_torch_f32": ("tokens/s / PyTorch's, float32", ">= 2.5 with AVX-512, else >= 1.5", None),
     "vs_torch_bf16": ("tokens/s / PyTorch's, bfloat16", ">= 1.6", lambda x, at: x >= 1.6),
     "vs_trl_dpo": ("TRL's DPOTrainer / V+PS, seconds a record", ">= 6 at 2K with AVX-512, else >= 3", None),
@@ -58,7 +62,7 @@ class Figures:
         self.lines = lines
         self.values, self.spread, self.reasons = {}, {}, {}
         for build in (self.products, self.attention, self.step, self.head, self.schemes, self.record, self.context,
-                      self.rows, self.peers):
+                      self.generation, self.rows, self.peers):
             build()
         for key in ROWS:
             if key not in self.values:
@@ -182,6 +186,20 @@ class Figures:
                 if of["naive"][longest] > 0:
                     at = way if shape == "smollm2-135m" else f"{way}, small shape, run"
                     self.put("longest_context_ratio", [of[way][longest] / of["naive"][longest]], at)
+
+    def generation(self):
+        for r in self.of("generation"):
+            if "weights_rounds" not in r:
+                continue
+            if r["samples"] == 1:
+                self.put("generation_fraction_of_read", (w * r["steps"] / s for w, s in zip(r["weights_rounds"], r["rounds"])))
+                self.put("prompt_tokens_per_second", (r["prompt"] / s for s in r["reading_rounds"]), r["prompt"])
+            self.put("generated_tokens_per_second", (r["samples"] * r["steps"] / s for s in r["rounds"]), r["samples"])
+        pairs = {}
+        for r in self.of("generation_pair"):
+            pairs.setdefault(r["samples"], []).append(r["torch_seconds"] / r["ours_seconds"])
+        for samples, ratios in sorted(pairs.items()):
+            self.put("vs_torch_generation", ratios, samples)
 
     def rows(self):
         for r in self.of("rows"):

@@ -77,6 +77,9 @@ class TableTest(unittest.TestCase):
             *({"bench": "context", "shape": "smollm2-135m", "way": way, "predicted_longest": n}
               for way, n in (("naive", 10), ("unshared", 40), ("shared", 50))),
             {"bench": "torch_pair", "dtype": "float32", "tokens": 1024, "ours_seconds": 1, "torch_seconds": 2},
+            {"bench": "generation", "samples": 1, "prompt": 100, "steps": 10, "rounds": [4], "reading_rounds": [2], "weights_rounds": [.3]},
+            {"bench": "generation", "samples": 8, "prompt": 100, "steps": 10, "rounds": [8], "reading_rounds": [2], "weights_rounds": [.3]},
+            {"bench": "generation_pair", "samples": 8, "ours_seconds": 2, "torch_seconds": 5},
             {"bench": "torch_pair", "dtype": "bf16", "tokens": 1024, "ours_seconds": 1, "torch_seconds": 1.5},
             {"bench": "trl_round", "prompt": 2048, "ours": {"V+PS": 1, "S+PS": 2}, "trl": {"dpo": 8, "solopo": 12}},
             {"bench": "rows", "kernel": "k", "rounds": [2], "copy_rounds": [1]}])
@@ -88,6 +91,10 @@ class TableTest(unittest.TestCase):
         self.assertEqual((figures.met("longest_context_ratio", "unshared"), figures.met("longest_context_ratio", "shared")), (True, False))
         self.assertEqual((values["vs_torch_f32"], values["vs_torch_bf16"]), ({"1024": 2}, {"1024": 1.5}))
         self.assertIs(figures.met("vs_torch_bf16", "1024"), False)
+        self.assertAlmostEqual(values["generation_fraction_of_read"], .75)
+        self.assertEqual(values["prompt_tokens_per_second"], {"100": 50})
+        self.assertEqual(values["generated_tokens_per_second"], {"1": 2.5, "8": 10})
+        self.assertEqual(values["vs_torch_generation"], {"8": 2.5})
         self.assertEqual((values["vs_trl_dpo"], values["vs_trl_solopo"], values["vs_trl_written_solopo"]), ({"2048": 8}, {"2048": 4}, {"2048": 6}))
         self.assertEqual((figures.met("vs_trl_dpo", "2048"), figures.met("vs_trl_solopo", "2048")), (True, True))
         wider = table.Figures([dict.fromkeys(("processor", "cores", "threads", "compiled_for", "matrix_library", "memory_bytes"), 1) |
