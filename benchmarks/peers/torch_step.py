@@ -42,6 +42,8 @@ import torch  # noqa: E402  after OMP_NUM_THREADS
 import transformers  # noqa: E402
 from transformers import AutoModelForCausalLM, LlamaConfig  # noqa: E402
 
+from smollm2_shape import SMOLLM2  # noqa: E402
+
 
 def load_model():
     if options.gguf:
@@ -49,10 +51,7 @@ def load_model():
         model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=name, dtype=torch.float32,
                                                      attn_implementation="sdpa")
     else:
-        config = LlamaConfig(vocab_size=49152, hidden_size=576, intermediate_size=1536, num_hidden_layers=30,
-                             num_attention_heads=9, num_key_value_heads=3, max_position_embeddings=8192,
-                             rms_norm_eps=1e-5, tie_word_embeddings=True,
-                             rope_parameters={"rope_type": "default", "rope_theta": 100000.0})
+        config = LlamaConfig(**SMOLLM2)
         torch.manual_seed(0)
         model = AutoModelForCausalLM.from_config(config, dtype=torch.float32, attn_implementation="sdpa")
     if options.recompute:

@@ -37,10 +37,10 @@ void add_device(CLI::App& app, DeviceOptions& where) {
   app.add_option("--device", where.device, "cpu, or cuda: one GPU, where the program was built with CUDA")
       ->capture_default_str()
       ->group(group);
-  app.add_option("--dtype", where.dtype,
-                 "f32, or bf16: products on the CPU, where the processor has AVX512_BF16; products and "
-                 "activations on "
-                 "cuda. auto: f32 on the CPU, bf16 on cuda")
+  app.add_option(
+         "--dtype", where.dtype,
+         "f32, or bf16: on the CPU products only, where there is AVX512_BF16; on cuda activations too. "
+         "auto: f32 on the CPU, bf16 on cuda")
       ->capture_default_str()
       ->group(group);
 }

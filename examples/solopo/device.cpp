@@ -51,9 +51,8 @@ void check_device(const DeviceOptions& o, const std::function<void(const std::st
   if (o.on_cuda()) return;
   if (o.is_bf16() && !kernels::has_native_bf16())
     problem(
-        "--dtype: bf16 on the CPU needs a processor with AVX512_BF16 and a build with oneDNN (see "
-        "--version); "
-        "use f32 or auto");
+        "--dtype: bf16 on the CPU needs a processor with AVX512_BF16 and a build with oneDNN; use f32 or "
+        "auto");
   if (!o.deterministic)
     problem("--no-deterministic: needs --device cuda; on the CPU every run gives the same bits");
 }

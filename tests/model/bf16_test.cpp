@@ -9,6 +9,7 @@
 #include "solopo/kernels/bf16_product.hpp"
 #include "solopo/kernels/native_bf16.hpp"
 #include "solopo/model/llama.hpp"
+#include "tensor_distance.hpp"
 #include "tiny_llama.hpp"
 
 using namespace solopo;
@@ -30,16 +31,6 @@ Result run(const LlamaWeights<float>& weights, const PackedSequences& batch) {
   return out;
 }
 
-// |a - b| / |b| of one tensor.
-double distance(const TensorSlot& slot, const std::vector<float>& a, const std::vector<float>& b) {
-  double difference = 0, size = 0;
-  for (std::size_t i = slot.offset; i < slot.offset + slot.size; ++i) {
-    difference += std::pow(double(a[i]) - double(b[i]), 2);
-    size += std::pow(double(b[i]), 2);
-  }
-  return std::sqrt(difference / size);
-}
-
 struct Errors {
   double logp = 0, gradient = 0;  // a token [nats]; the worst tensor
 };
@@ -55,7 +46,7 @@ Errors errors_of(const LlamaWeights<float>& weights, const PackedSequences& batc
   for (std::size_t i = 0; i < tokens.size(); ++i)
     out.logp = std::max(out.logp, std::abs(double(rounded.logps[i]) - double(truth.logps[i])) / tokens[i]);
   for (const TensorSlot& slot : weights.layout.slots())
-    out.gradient = std::max(out.gradient, distance(slot, rounded.gradient, truth.gradient));
+    out.gradient = std::max(out.gradient, test::tensor_distance(slot, rounded.gradient, truth.gradient));
   return out;
 }
 

@@ -21,7 +21,6 @@ struct ChosenProduct {
       throw ArgumentError("dtype", "this processor, or this build, has no bfloat16 products");
     bf16_ = bf16;
   }
-  [[nodiscard]] static bool is_bf16() noexcept { return bf16_; }
 
   template <class T>
   static void gemm(bool ta, bool tb, std::ptrdiff_t m, std::ptrdiff_t n, std::ptrdiff_t k, T alpha,
