@@ -50,13 +50,14 @@ double attention_rate(const LlamaConfig& c) {
   std::vector<float> q = filled(rows * q_width), k = filled(rows * kv_width), v = k, out = q, dout = q,
                      dq = q, dk = k, dv = k, lse(static_cast<std::size_t>(rows) * c.num_attention_heads);
   const auto view = [](std::vector<float>& x, std::ptrdiff_t width) { return dense(x.data(), rows, width); };
+  using Tile = kernels::ChosenProduct::Tile;
   const double seconds = seconds_of([&] {
     const auto lse_view = view(lse, c.num_attention_heads);
-    kernels::attention_forward<float>(shape, tiles, view(q, q_width), view(k, kv_width), view(v, kv_width),
-                                      view(out, q_width), lse_view);
-    kernels::attention_backward<float>(shape, tiles, view(q, q_width), view(k, kv_width), view(v, kv_width),
-                                       view(out, q_width), lse_view, view(dout, q_width), view(dq, q_width),
-                                       view(dk, kv_width), view(dv, kv_width));
+    kernels::attention_forward<float, Tile>(shape, tiles, view(q, q_width), view(k, kv_width),
+                                            view(v, kv_width), view(out, q_width), lse_view);
+    kernels::attention_backward<float, Tile>(
+        shape, tiles, view(q, q_width), view(k, kv_width), view(v, kv_width), view(out, q_width), lse_view,
+        view(dout, q_width), view(dq, q_width), view(dk, kv_width), view(dv, kv_width));
   });
   return 14.0 * static_cast<double>(q_width) * static_cast<double>(kernels::attention_pairs(tiles)) / seconds;
 }

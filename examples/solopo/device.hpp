@@ -15,7 +15,7 @@ namespace solopo::cli {
 
 struct DeviceOptions {
   std::string device = "cpu";  // --device: cpu, cuda
-  std::string dtype = "auto";  // --dtype: auto (bf16 on a device, f32 on the CPU), f32, bf16
+  std::string dtype = "auto";  // --dtype: auto (bf16 where there are instructions for it), f32, bf16
   bool deterministic = true;   // --no-deterministic of train clears it
 
   [[nodiscard]] bool on_cuda() const noexcept { return device == "cuda"; }
@@ -23,11 +23,12 @@ struct DeviceOptions {
     return dtype == "f32" ? cuda::DeviceStorage::float32 : cuda::DeviceStorage::bfloat16;
   }
   // What --dtype comes to.
-  [[nodiscard]] bool is_bf16() const noexcept {
-    return on_cuda() ? storage() == cuda::DeviceStorage::bfloat16 : dtype == "bf16";
-  }
+  [[nodiscard]] bool is_bf16() const noexcept;
   [[nodiscard]] const char* dtype_name() const noexcept { return is_bf16() ? "bf16" : "f32"; }
 };
+
+// What --dtype comes to and why, in a line, on the CPU.
+[[nodiscard]] std::string dtype_note(const DeviceOptions& options);
 
 // Calls problem(text) for each option that cannot be.
 void check_device(const DeviceOptions& options, const std::function<void(const std::string&)>& problem);

@@ -266,7 +266,9 @@ int run_train(const TrainCommandOptions& options, const Console& console) {
     require_memory(options, plan, cost, limit);
     if (!no_device.empty()) console.out << as_comment(no_device + "; its memory is not compared");
     if (has_library) console.out << as_comment(attention_note(options, plan));
-    if (!options.where.on_cuda()) console.out << describe_time(plan, cost, calibrate(plan.text.config));
+    if (!options.where.on_cuda())
+      console.out << as_comment(dtype_note(options.where))
+                  << describe_time(plan, cost, calibrate(plan.text.config));
     if (const std::string note = describe_free_memory(cost, machine); !note.empty())
       console.out << as_comment(note);
     console.out << std::flush;
@@ -275,6 +277,7 @@ int run_train(const TrainCommandOptions& options, const Console& console) {
   require_memory(options, plan, cost, limit);
   if (in_two) progress.say(two_pass_note);
   if (has_library) progress.say(attention_note(options, plan));
+  if (!options.where.on_cuda()) progress.say(dtype_note(options.where));
   if (const std::string note = describe_free_memory(cost, machine); !note.empty()) progress.warn(note);
   console.log << describe_records(options.data.string(), plan.records);
   if (!options.eval_data.empty()) console.log << describe_records(options.eval_data.string(), plan.eval);

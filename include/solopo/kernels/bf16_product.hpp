@@ -3,6 +3,10 @@
 // weights: only what enters a product is rounded.
 #pragma once
 
+#if defined(__AVX512BF16__)
+#include <immintrin.h>
+#endif
+
 #include <algorithm>
 #include <concepts>
 #include <cstddef>
@@ -28,6 +32,21 @@ concept Bf16Multiply = requires(const BFloat16* a, float* c) {
 
 namespace bf16_detail {
 
+// y = factor x, rounded. The processor's own instruction, where the build may use it, takes subnormal numbers
+// for zero.
+inline void round_row(const float* x, float factor, int n, BFloat16* y) noexcept {
+#if defined(__AVX512BF16__)
+  const __m512 by = _mm512_set1_ps(factor);
+  for (int j = 0; j < n; j += 16) {
+    const auto some = static_cast<__mmask16>(n - j >= 16 ? 0xffffu : (1u << (n - j)) - 1u);
+    const __m256bh rounded = _mm512_cvtneps_pbh(_mm512_mul_ps(by, _mm512_maskz_loadu_ps(some, x + j)));
+    _mm256_mask_storeu_epi16(y + j, some, reinterpret_cast<__m256i>(rounded));
+  }
+#else
+  CpuTeam{}.each(n, [&](int j) { y[j] = BFloat16(factor * x[j]); });
+#endif
+}
+
 // A part of a stored matrix that is at hand as bfloat16, its rows packed.
 struct Rounded {
   AlignedVector<BFloat16> data;
@@ -40,9 +59,7 @@ struct Rounded {
     resize_discarding(data, static_cast<std::size_t>(rows * columns));
     parallel_ranges(rows, 16, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
       for (std::ptrdiff_t i = begin; i < end; ++i) {
-        const float* x = from + i * ld;
-        BFloat16* y = data.data() + i * stride;
-        CpuTeam{}.each(static_cast<int>(columns), [&](int j) { y[j] = BFloat16(factor * x[j]); });
+        round_row(from + i * ld, factor, static_cast<int>(columns), data.data() + i * stride);
       }
     });
   }
@@ -55,6 +72,22 @@ struct Rounded {
 template <Bf16Multiply Multiply, std::ptrdiff_t BlockRows = 1024, std::ptrdiff_t Block = 2048>
 struct Bf16Product {
   static constexpr const char* name = Multiply::name;
+
+  // Attention's products. Those of few rows of queries, which generation is made of, are too small to gain.
+  struct Tile {
+    static constexpr const char* name = Multiply::name;
+    static constexpr std::ptrdiff_t few_rows = 16;
+
+    template <class T>
+    static void gemm(bool ta, bool tb, std::ptrdiff_t m, std::ptrdiff_t n, std::ptrdiff_t k, T alpha,
+                     const T* a, std::ptrdiff_t lda, const T* b, std::ptrdiff_t ldb, T beta, T* c,
+                     std::ptrdiff_t ldc) {
+      if (std::same_as<T, float> && (ta ? k : m) > few_rows)
+        Bf16Product::gemm<T>(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+      else
+        TileProduct::gemm<T>(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    }
+  };
   static constexpr std::size_t held_bytes =
       sizeof(BFloat16) * static_cast<std::size_t>(Block) * static_cast<std::size_t>(BlockRows + Block);
 
@@ -109,8 +142,8 @@ struct WidenedMultiply {
     static thread_local AlignedVector<float> left, right;
     widen(a, lda, ta ? k : m, ta ? m : k, left);
     widen(b, ldb, tb ? n : k, tb ? k : n, right);
-    DefaultProduct::gemm<float>(ta, tb, m, n, k, 1.0f, left.data(), ta ? m : k, right.data(), tb ? k : n,
-                                add ? 1.0f : 0.0f, c, ldc);
+    TileProduct::gemm<float>(ta, tb, m, n, k, 1.0f, left.data(), ta ? m : k, right.data(), tb ? k : n,
+                             add ? 1.0f : 0.0f, c, ldc);
   }
 
  private:

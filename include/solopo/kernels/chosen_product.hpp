@@ -15,6 +15,17 @@ namespace solopo::kernels {
 struct ChosenProduct {
   static constexpr const char* name = "chosen when the program runs";
 
+  struct Tile {
+    static constexpr const char* name = ChosenProduct::name;
+
+    template <class T>
+    static void gemm(bool ta, bool tb, std::ptrdiff_t m, std::ptrdiff_t n, std::ptrdiff_t k, T alpha,
+                     const T* a, std::ptrdiff_t lda, const T* b, std::ptrdiff_t ldb, T beta, T* c,
+                     std::ptrdiff_t ldc) {
+      multiply<NativeBf16Product::Tile, TileProduct>(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    }
+  };
+
   // Throws ArgumentError where has_native_bf16() is false.
   static void choose(bool bf16) {
     if (bf16 && !has_native_bf16())
@@ -26,13 +37,20 @@ struct ChosenProduct {
   static void gemm(bool ta, bool tb, std::ptrdiff_t m, std::ptrdiff_t n, std::ptrdiff_t k, T alpha,
                    const T* a, std::ptrdiff_t lda, const T* b, std::ptrdiff_t ldb, T beta, T* c,
                    std::ptrdiff_t ldc) {
-    if (std::same_as<T, float> && bf16_)
-      NativeBf16Product::gemm<T>(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
-    else
-      DefaultProduct::gemm<T>(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    multiply<NativeBf16Product, DefaultProduct>(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
   }
 
  private:
+  template <class Rounded, class Whole, class T>
+  static void multiply(bool ta, bool tb, std::ptrdiff_t m, std::ptrdiff_t n, std::ptrdiff_t k, T alpha,
+                       const T* a, std::ptrdiff_t lda, const T* b, std::ptrdiff_t ldb, T beta, T* c,
+                       std::ptrdiff_t ldc) {
+    if (std::same_as<T, float> && bf16_)
+      Rounded::template gemm<T>(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    else
+      Whole::template gemm<T>(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+  }
+
   static inline bool bf16_ = false;
 };
 static_assert(MatrixProduct<ChosenProduct>);

@@ -10,8 +10,13 @@
 #include "solopo/kernels/bf16_product.hpp"
 
 #if defined(SOLOPO_PRODUCT_ONEDNN)
+#include <array>
 #include <dnnl.hpp>
+#include <map>
 #include <string>
+#include <unordered_map>
+
+#include "solopo/kernels/parallel.hpp"
 
 namespace solopo::kernels {
 
@@ -22,20 +27,24 @@ inline bool has_native_bf16() noexcept {
 
 namespace onednn_detail {
 
-// C = op(A) op(B), added to C where `add`; A and B of `Type`, C of float. Primitives of shapes met before
-// come from oneDNN's cache.
-template <dnnl::memory::data_type Type>
-void matmul(bool ta, bool tb, std::ptrdiff_t m, std::ptrdiff_t n, std::ptrdiff_t k, const void* a,
-            std::ptrdiff_t lda, const void* b, std::ptrdiff_t ldb, bool add, float* c, std::ptrdiff_t ldc) {
-  using dnnl::memory;
-  if (m == 0 || n == 0) return;
-  try {
-    static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
-    static thread_local dnnl::stream stream(engine);
+inline const dnnl::engine& processor() {
+  static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+  return engine;
+}
+
+// A product of one shape, ready to run.
+class Matmul {
+ public:
+  // The arguments of matmul() below, and on how many threads it runs.
+  using Key = std::array<std::ptrdiff_t, 10>;
+
+  Matmul(dnnl::memory::data_type type, const Key& key) {
+    using dnnl::memory;
+    [[maybe_unused]] const auto [ta, tb, m, n, k, lda, ldb, ldc, add, threads] = key;
     const auto strides = [](bool transposed, std::ptrdiff_t ld) {
       return transposed ? memory::dims{1, ld} : memory::dims{ld, 1};
     };
-    const memory::desc left({m, k}, Type, strides(ta, lda)), right({k, n}, Type, strides(tb, ldb)),
+    const memory::desc left({m, k}, type, strides(ta, lda)), right({k, n}, type, strides(tb, ldb)),
         out({m, n}, memory::data_type::f32, memory::dims{ldc, 1});
     dnnl::primitive_attr how;
     if (add) {
@@ -44,14 +53,49 @@ void matmul(bool ta, bool tb, std::ptrdiff_t m, std::ptrdiff_t n, std::ptrdiff_t
       how.set_post_ops(after);
     }
 #if DNNL_VERSION_MAJOR >= 3
-    const dnnl::matmul::primitive_desc plan(engine, left, right, out, how);
+    const dnnl::matmul::primitive_desc plan(processor(), left, right, out, how);
 #else
-    const dnnl::matmul::primitive_desc plan(dnnl::matmul::desc(left, right, out), how, engine);
+    const dnnl::matmul::primitive_desc plan(dnnl::matmul::desc(left, right, out), how, processor());
 #endif
+    run_ = dnnl::matmul(plan);
+    left_ = memory(left, processor(), nullptr);
+    right_ = memory(right, processor(), nullptr);
+    out_ = memory(out, processor(), nullptr);
+    arguments_ = {{DNNL_ARG_SRC, left_}, {DNNL_ARG_WEIGHTS, right_}, {DNNL_ARG_DST, out_}};
+  }
+
+  void run(const dnnl::stream& stream, const void* a, const void* b, void* c) {
     // It reads A and B only, but takes them as void*.
-    memory am(left, engine, const_cast<void*>(a)), bm(right, engine, const_cast<void*>(b)),
-        cm(out, engine, c);
-    dnnl::matmul(plan).execute(stream, {{DNNL_ARG_SRC, am}, {DNNL_ARG_WEIGHTS, bm}, {DNNL_ARG_DST, cm}});
+    left_.set_data_handle(const_cast<void*>(a));
+    right_.set_data_handle(const_cast<void*>(b));
+    out_.set_data_handle(c);
+    run_.execute(stream, arguments_);
+  }
+
+ private:
+  dnnl::matmul run_;
+  dnnl::memory left_, right_, out_;
+  std::unordered_map<int, dnnl::memory> arguments_;
+};
+
+// C = op(A) op(B), added to C where `add`; A and B of `Type`, C of float. Inside a parallel region it runs on
+// the calling thread. Each thread keeps the products it met last: making one takes longer than a small one
+// runs.
+template <dnnl::memory::data_type Type>
+void matmul(bool ta, bool tb, std::ptrdiff_t m, std::ptrdiff_t n, std::ptrdiff_t k, const void* a,
+            std::ptrdiff_t lda, const void* b, std::ptrdiff_t ldb, bool add, float* c, std::ptrdiff_t ldc) {
+  constexpr std::size_t kept = 256;
+  if (m == 0 || n == 0) return;
+  try {
+    static thread_local dnnl::stream stream(processor());
+    static thread_local std::map<Matmul::Key, Matmul> products;
+    const Matmul::Key key = {ta, tb, m, n, k, lda, ldb, ldc, add, inside_parallel() ? 1 : thread_count()};
+    auto found = products.find(key);
+    if (found == products.end()) {
+      if (products.size() == kept) products.clear();
+      found = products.try_emplace(key, Type, key).first;
+    }
+    found->second.run(stream, a, b, c);
     stream.wait();
   } catch (const dnnl::error& error) {
     throw Error("oneDNN's matmul of " + std::to_string(m) + " x " + std::to_string(k) + " and " +

@@ -20,6 +20,15 @@ inline int thread_count() noexcept {
 #endif
 }
 
+// Whether the caller is one of several threads at work, so that a loop it starts runs on it alone.
+inline bool inside_parallel() noexcept {
+#if defined(_OPENMP)
+  return omp_in_parallel() != 0;
+#else
+  return false;
+#endif
+}
+
 // Sets the number of threads for this program; below 1 keeps the present number.
 inline void set_thread_count([[maybe_unused]] int threads) noexcept {
 #if defined(_OPENMP)

@@ -103,4 +103,20 @@ using DefaultProduct = LocalProduct;
 using TileProduct = LocalProduct;
 #endif
 
+namespace product_detail {
+template <class P>
+struct TileOf {
+  using type = TileProduct;
+};
+template <class P>
+requires requires { typename P::Tile; }
+struct TileOf<P> {
+  using type = typename P::Tile;
+};
+}  // namespace product_detail
+
+// The product of attention's tiles in a model whose other products are P's: P::Tile where P names one.
+template <class P>
+using TileProductOf = typename product_detail::TileOf<P>::type;
+
 }  // namespace solopo::kernels

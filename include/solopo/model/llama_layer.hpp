@@ -84,8 +84,8 @@ class LlamaLayer {
               std::span<const kernels::AttentionTile> tiles, const kernels::RotaryTable<T>& rotary,
               const kernels::KeyValues<T>& read) const {
     project_qkv(a, scratch, positions, rotary);
-    kernels::attention_forward<T>(shape(), tiles, q_of(a.qkv), k_of(a.qkv), v_of(a.qkv), a.attention,
-                                  a.log_sum_exp, read);
+    kernels::attention_forward<T, Tile>(shape(), tiles, q_of(a.qkv), k_of(a.qkv), v_of(a.qkv), a.attention,
+                                        a.log_sum_exp, read);
     project_output(a, scratch);
   }
 
@@ -97,8 +97,8 @@ class LlamaLayer {
     each_run(computed, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
       project_queries(a.slice(begin, end), scratch.slice(begin, end), part_of(positions, begin, end), rotary);
     });
-    kernels::attention_forward<T>(shape(), computed.tiles, q_of(a.qkv), k_of(a.qkv), v_of(a.qkv), a.attention,
-                                  a.log_sum_exp, read);
+    kernels::attention_forward<T, Tile>(shape(), computed.tiles, q_of(a.qkv), k_of(a.qkv), v_of(a.qkv),
+                                        a.attention, a.log_sum_exp, read);
     each_run(computed, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
       project_output(a.slice(begin, end), scratch.slice(begin, end));
     });
@@ -113,8 +113,8 @@ class LlamaLayer {
     project_qkv(a, scratch, positions, rotary);
     store_keys(a, cache, places);
     const kernels::KeyValues<T> cached = keys_of(cache);
-    kernels::attention_forward<T>(shape(), tiles, q_of(a.qkv), cached.k, cached.v, a.attention,
-                                  a.log_sum_exp);
+    kernels::attention_forward<T, Tile>(shape(), tiles, q_of(a.qkv), cached.k, cached.v, a.attention,
+                                        a.log_sum_exp);
     project_output(a, scratch);
   }
 
@@ -257,6 +257,7 @@ class LlamaLayer {
   [[nodiscard]] MatrixView<const T> v_of(MatrixView<T> qkv) const noexcept { return v_part(qkv); }
 
  private:
+  using Tile = kernels::TileProductOf<Product>;
   using Adapter = LoraLayout::Adapter;
   using Adapters = std::span<const Adapter>;  // of one group: maps of the same rows, side by side
 
@@ -352,9 +353,9 @@ class LlamaLayer {
                                   const kernels::RotaryTable<T>& rotary,
                                   const kernels::KeyValues<T>& read) const {
     fill_zero(w.dqkv);
-    kernels::attention_backward<T>(shape(), tiles, q_of(a.qkv), k_of(a.qkv), v_of(a.qkv), a.attention,
-                                   a.log_sum_exp, w.dattention, q_part(w.dqkv), k_part(w.dqkv),
-                                   v_part(w.dqkv), read);
+    kernels::attention_backward<T, Tile>(shape(), tiles, q_of(a.qkv), k_of(a.qkv), v_of(a.qkv), a.attention,
+                                         a.log_sum_exp, w.dattention, q_part(w.dqkv), k_part(w.dqkv),
+                                         v_part(w.dqkv), read);
     rotate(w.dqkv, positions, rotary, T(-1));
   }
 
