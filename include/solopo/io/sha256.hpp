@@ -140,14 +140,21 @@ inline void Sha256::compress_portable(std::array<std::uint32_t, 8>& state, const
 
 #if defined(__SHA__) && defined(__SSE4_1__)
 // The instructions keep the state as (f, e, b, a) and (h, g, d, c), lowest lane first, and do two rounds
-// each.
-inline void Sha256::compress_sha_instructions(std::array<std::uint32_t, 8>& state, const std::uint8_t* data,
-                                              std::size_t blocks) noexcept {
-  const auto word = [&](int i) { return static_cast<int>(state[i]); };
-  __m128i abef = _mm_set_epi32(word(0), word(1), word(4), word(5));
-  __m128i cdgh = _mm_set_epi32(word(2), word(3), word(6), word(7));
+// each. They have no AVX form: while the upper half of any vector register is in use, processors may take
+// hundreds of cycles for each of them (an Emerald Rapids hashed 6 MB/s so), so nothing here is wider than 128
+// bits, and what callers left is cleared.
+[[gnu::noinline]] inline void Sha256::compress_sha_instructions(std::array<std::uint32_t, 8>& state,
+                                                                const std::uint8_t* data,
+                                                                std::size_t blocks) noexcept {
+  auto* const halves = reinterpret_cast<__m128i*>(state.data());
+  const __m128i badc = _mm_shuffle_epi32(_mm_loadu_si128(halves), 0xb1),
+                hgfe = _mm_shuffle_epi32(_mm_loadu_si128(halves + 1), 0x1b);
+  __m128i abef = _mm_alignr_epi8(badc, hgfe, 8), cdgh = _mm_blend_epi16(hgfe, badc, 0xf0);
   const __m128i big_endian = _mm_set_epi8(12, 13, 14, 15, 8, 9, 10, 11, 4, 5, 6, 7, 0, 1, 2, 3);
   const auto* constants = reinterpret_cast<const __m128i*>(sha256_detail::round_constants.data());
+#if defined(__AVX__)
+  _mm256_zeroupper();
+#endif
   for (; blocks > 0; --blocks, data += 64) {
     const __m128i abef_before = abef, cdgh_before = cdgh;
     __m128i w[4];  // the last 16 words of the schedule, four by four
@@ -168,10 +175,9 @@ inline void Sha256::compress_sha_instructions(std::array<std::uint32_t, 8>& stat
     abef = _mm_add_epi32(abef, abef_before);
     cdgh = _mm_add_epi32(cdgh, cdgh_before);
   }
-  alignas(16) std::array<std::uint32_t, 4> high{}, low{};
-  _mm_store_si128(reinterpret_cast<__m128i*>(high.data()), abef);
-  _mm_store_si128(reinterpret_cast<__m128i*>(low.data()), cdgh);
-  state = {high[3], high[2], low[3], low[2], high[1], high[0], low[1], low[0]};
+  const __m128i abef_up = _mm_shuffle_epi32(abef, 0x1b), cdgh_up = _mm_shuffle_epi32(cdgh, 0xb1);
+  _mm_storeu_si128(halves, _mm_blend_epi16(abef_up, cdgh_up, 0xf0));
+  _mm_storeu_si128(halves + 1, _mm_alignr_epi8(cdgh_up, abef_up, 8));
 }
 #endif
 
