@@ -1,11 +1,13 @@
 // Generation with SmolLM2-135M's shape: a prompt is read, then samples continue it together. Prints one JSON
 // line for each number of samples, with every round's seconds for reading the prompt, for the tokens after
 // the first, and for one reading of the weights from memory, which no token can be quicker than.
-//   bench_generation [--prompt 256] [--new 32] [--repetitions 10] [--threads N] [--stdin]
+//   bench_generation [--prompt 256] [--new 32] [--dtype float32|bf16] [--repetitions 10] [--threads N]
+//   [--stdin]
 // --stdin: one measurement for each line read, a number of samples, so that a driver can take turns with
 // another program.
 #include <algorithm>
 #include <cstddef>
+#include <cstdio>
 #include <iostream>
 #include <span>
 #include <string>
@@ -15,6 +17,7 @@
 #include "measure.hpp"
 #include "random_model.hpp"
 #include "solopo/cost/model_shapes.hpp"
+#include "solopo/kernels/chosen_product.hpp"
 #include "solopo/kernels/team.hpp"
 #include "solopo/model/decoder.hpp"
 
@@ -23,19 +26,20 @@ namespace {
 using namespace solopo;
 
 // All weights added up, in vectors, by all threads.
-float sum_of(std::span<const float> values) {
+template <class T>
+float sum_of(std::span<const T> values) {
   constexpr std::ptrdiff_t piece = 1 << 16;
   const auto n = static_cast<std::ptrdiff_t>(values.size());
   std::vector<float> sums(static_cast<std::size_t>((n + piece - 1) / piece));
-  kernels::parallel_ranges(static_cast<std::ptrdiff_t>(sums.size()), 1,
-                           [&](std::ptrdiff_t from, std::ptrdiff_t to) {
-                             for (std::ptrdiff_t p = from; p < to; ++p) {
-                               const float* x = values.data() + p * piece;
-                               const auto count = static_cast<int>(std::min(piece, n - p * piece));
-                               sums[static_cast<std::size_t>(p)] =
-                                   kernels::CpuTeam{}.sum<float>(count, [&](int i) { return x[i]; });
-                             }
-                           });
+  kernels::parallel_ranges(
+      static_cast<std::ptrdiff_t>(sums.size()), 1, [&](std::ptrdiff_t from, std::ptrdiff_t to) {
+        for (std::ptrdiff_t p = from; p < to; ++p) {
+          const T* x = values.data() + p * piece;
+          const auto count = static_cast<int>(std::min(piece, n - p * piece));
+          sums[static_cast<std::size_t>(p)] =
+              kernels::CpuTeam{}.sum<float>(count, [&](int i) { return static_cast<float>(x[i]); });
+        }
+      });
   float out = 0;
   for (const float s : sums) out += s;
   return out;
@@ -46,17 +50,34 @@ float sum_of(std::span<const float> values) {
 int main(int argc, char** argv) {
   long prompt = 256, fresh = 32;
   bool from_stdin = false;
+  std::string dtype = "float32";
   bench::Options options("bench_generation");
-  options.number("--prompt", prompt).number("--new", fresh).flag("--stdin", from_stdin);
+  options.number("--prompt", prompt)
+      .number("--new", fresh)
+      .flag("--stdin", from_stdin)
+      .text("--dtype", dtype);
   options.parse(argc, argv);
   if (fresh < 2) {
     std::fputs("bench_generation: --new must be 2 or more\n", stderr);
     return 2;
   }
 
+  const bool bf16 = dtype == "bf16";
+  if (!bf16 && dtype != "float32") {
+    std::fputs("bench_generation: --dtype must be float32 or bf16\n", stderr);
+    return 2;
+  }
+  if (bf16 && !kernels::has_native_bf16()) {
+    std::fputs("bench_generation: no bf16 products here\n", stderr);
+    return 2;
+  }
+  kernels::ChosenProduct::choose(bf16);
+
   const cost::ModelShape shape = cost::find_model_shape("smollm2-135m");
   bench::RandomModel model(bench::config_of(shape));
-  Decoder decoder(model.weights);
+  BasicDecoder<CpuDecoderEngine<kernels::ChosenProduct>> decoder(model.weights);
+  const kernels::AlignedVector<BFloat16> rounded =
+      kernels::rounded_for<kernels::ChosenProduct>(model.weights.data);
   const bench::Ids ids = model.ids(prompt);
   [[maybe_unused]] volatile float sink = 0;
   const auto measure = [&](std::int32_t samples) {
@@ -74,7 +95,7 @@ int main(int argc, char** argv) {
     for (long r = -1; r < rounds; ++r) {  // the first run pays for touching memory
       const auto [a, b] = measure(samples);
       const double begin = bench::now(options);
-      sink = sum_of(model.weights.data);
+      sink = bf16 ? sum_of<BFloat16>(rounded) : sum_of<float>(model.weights.data);
       const double end = bench::now(options);
       if (r < 0) continue;
       reading.push_back(a);
@@ -82,15 +103,17 @@ int main(int argc, char** argv) {
       weights.push_back(end - begin);
     }
     // Of the first token nothing but the draw is in the time.
-    bench::print_line("generation", options,
-                      {{"samples", samples},
-                       {"prompt", prompt},
-                       {"new_tokens", fresh},
-                       {"steps", fresh - 1},
-                       {"reading_rounds", reading},
-                       {"rounds", tokens},
-                       {"weights_rounds", weights},
-                       {"weight_bytes", sizeof(float) * model.weights.data.size()}});
+    bench::print_line(
+        "generation", options,
+        {{"samples", samples},
+         {"dtype", dtype},
+         {"prompt", prompt},
+         {"new_tokens", fresh},
+         {"steps", fresh - 1},
+         {"reading_rounds", reading},
+         {"rounds", tokens},
+         {"weights_rounds", weights},
+         {"weight_bytes", (bf16 ? sizeof(BFloat16) : sizeof(float)) * model.weights.data.size()}});
   };
   if (from_stdin) {
     measure(1);
@@ -101,5 +124,6 @@ int main(int argc, char** argv) {
     return 0;
   }
   for (const std::int32_t samples : {1, 8, 16}) line(samples, options.repetitions);
+  if (bf16) line(64, options.repetitions);
   return 0;
 }

@@ -1,5 +1,6 @@
 // What this machine can do: multiply-adds in registers, copies in memory, and the float32 products of a
-// training step with our product and with every other library that is found, in turn.
+// training step with our product and with every other library that is found, in turn; where the processor
+// multiplies bfloat16, those products in it as well, of operands that are rounded already.
 //   bench_machine [--tokens 1024] [--scored 400] [--megabytes 128] [--repetitions 10] [--threads N]
 // Libraries are looked for by name (LD_LIBRARY_PATH adds folders). Each gets the same number of threads. Ours
 // and oneDNN use OpenMP's, OpenBLAS and BLIS usually threads of their own, which may spin for a while after
@@ -224,6 +225,21 @@ void products(const Options& options, const std::vector<ProductShape>& shapes, s
   bench::print_line("products_missing", options, {{"libraries", missing}});
 }
 
+void bf16_products(const Options& options, const std::vector<ProductShape>& shapes, std::ptrdiff_t tokens) {
+  bench::Bf16ProductArrays arrays(shapes);
+  for (const ProductShape& p : shapes) {
+    Timed timed[] = {{[&] { arrays.run(p); }}};
+    bench::in_turn(timed, options);
+    bench::print_line("bf16_product", options,
+                      {{"library", kernels::NativeBf16Product::name},
+                       {"tokens", tokens},
+                       {"shape", p.name},
+                       {"times", p.times},
+                       {"flops", p.flops()},
+                       {"rounds", timed[0].rounds}});
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -246,5 +262,6 @@ int main(int argc, char** argv) {
        bench::head_products(shape, scored, std::min<long>(scored, kernels::head_tile_rows)))
     shapes.push_back(s);
   products(options, shapes, tokens);
+  if (kernels::has_native_bf16()) bf16_products(options, shapes, tokens);
   return 0;
 }

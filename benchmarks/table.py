@@ -32,6 +32,7 @@ ROWS = {
                               lambda x, at: x >= (6 if at == "shared" else 3)),
     "generation_fraction_of_read": ("weights read from memory / a token of one sample", None, None),
     "generated_tokens_per_second": ("tokens generated a second, by samples at once", None, None),
+    "generated_tokens_per_second_bf16": ("the same with weights and products in bfloat16", None, None),
     "prompt_tokens_per_second": ("tokens of a prompt read a second", None, None),
     "vs_torch_generation": ("transformers' generate / ours, seconds for answers to one prompt, by answers", None, None),
     "vs_torch_f32": ("tokens/s / PyTorch's, float32", ">= 2.5 with AVX-512, else >= 1.5", None),
@@ -191,6 +192,9 @@ class Figures:
         for r in self.of("generation"):
             if "weights_rounds" not in r:
                 continue
+            if r["dtype"] == "bf16":
+                self.put("generated_tokens_per_second_bf16", (r["samples"] * r["steps"] / s for s in r["rounds"]), r["samples"])
+                continue
             if r["samples"] == 1:
                 self.put("generation_fraction_of_read", (w * r["steps"] / s for w, s in zip(r["weights_rounds"], r["rounds"])))
                 self.put("prompt_tokens_per_second", (r["prompt"] / s for s in r["reading_rounds"]), r["prompt"])
@@ -230,11 +234,14 @@ class Figures:
             out.setdefault("fma_gflops", {})[f"{r['bits']} bits"] = rate(r["flops"], r["rounds"])
         for r in self.of("copy"):
             out["copy_gbps"] = rate(r["bytes"], r["rounds"])
-        for r in self.of("product"):
-            seconds, flops = out.setdefault("products", {}).setdefault(r["library"], [0, 0])
-            out["products"][r["library"]] = [seconds + r["times"] * statistics.median(r["rounds"]), flops + r["times"] * r["flops"]]
-        if "products" in out:
-            out["product_gflops"] = {name: flops / seconds / 1e9 for name, (seconds, flops) in out.pop("products").items()}
+        for bench, name in (("product", "product_gflops"), ("bf16_product", "bf16_product_gflops")):
+            totals = {}
+            for r in self.of(bench):
+                total = totals.setdefault(r["library"], [0, 0])
+                total[0] += r["times"] * r["flops"]
+                total[1] += r["times"] * statistics.median(r["rounds"])
+            if totals:
+                out[name] = {library: flops / seconds / 1e9 for library, (flops, seconds) in totals.items()}
         for r in self.of("products_missing"):
             out["libraries_not_found"] = r["libraries"]
         return out
@@ -273,10 +280,12 @@ def table(figures, keys=None, title=None):
                    f"{' '.join(machine.get('isa', []))} (compiled for {' '.join(machine.get('compiled_for', []))}), "
                    f"{machine.get('matrix_library')}")
         fma = ", ".join(f"{number(v)} ({k})" for k, v in machine.get("fma_gflops", {}).items())
-        products = ", ".join(f"{name} {number(v)}" for name, v in machine.get("product_gflops", {}).items())
+        products, rounded = (", ".join(f"{name} {number(v)}" for name, v in machine.get(key, {}).items())
+                             for key in ("product_gflops", "bf16_product_gflops"))
         missing = machine.get("libraries_not_found")
         out.append(f"multiply-adds in registers, GFLOP/s: {fma}; copy, GB/s read and written: "
                    f"{number(machine['copy_gbps']) if 'copy_gbps' in machine else 'not measured'}; float32 products, GFLOP/s: {products}"
+                   + (f"; bfloat16 products: {rounded}" if rounded else "")
                    + (f"; not found: {', '.join(missing)}" if missing else ""))
         out.append("")
     out += ["| what | goal | measured (smallest, largest) | |", "|---|---|---|---|"]

@@ -15,7 +15,6 @@
 #include "solopo/core/random.hpp"
 #include "solopo/io/jsonl.hpp"
 #include "solopo/io/sha256.hpp"
-#include "solopo/kernels/skinny_product.hpp"
 #include "unfinished_work.hpp"
 #include "usage_error.hpp"
 
@@ -126,8 +125,8 @@ io::Json options_json(const SampleOptions& options) {
 
 }  // namespace
 
-std::size_t questions_together(std::int32_t n) {
-  return static_cast<std::size_t>(std::max<std::ptrdiff_t>(1, kernels::skinny_rows / std::max(n, 1)));
+std::size_t questions_together(std::int32_t n, const DeviceOptions& where) {
+  return static_cast<std::size_t>(std::max(1, rows_together(where) / std::max(n, 1)));
 }
 
 std::optional<SampledPair> choose_pair(std::span<const SampledAnswer> answers,
@@ -187,7 +186,7 @@ SampleResult run_data_sample(const SampleOptions& options, const AnswerSampler& 
                                 ? options.limit - known_records
                                 : static_cast<std::int64_t>(contexts.records.size() - outcomes.size());
   Progress progress(log, options.terminal, "data sample", left);
-  const std::size_t known = outcomes.size(), together = questions_together(options.n);
+  const std::size_t known = outcomes.size(), together = questions_together(options.n, options.where);
   outcomes.reserve(contexts.records.size());  // `records` points into it
   for (std::size_t i = 0; i < contexts.records.size(); ++i) {
     if (options.limit > 0 && result.written == options.limit) break;
@@ -235,6 +234,8 @@ SampleResult run_data_sample(const SampleOptions& options, const AnswerSampler& 
   const io::WrittenFile written = out.commit();
   io::Json settings = options_json(options);
   settings["limit"] = options.limit;
+  settings["device"] = options.where.device;
+  settings["dtype"] = options.where.dtype_name();
   write_manifest(
       options.out,
       {{"command", "data sample"},

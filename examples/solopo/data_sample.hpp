@@ -51,8 +51,9 @@ struct SampleRequest {
 using AnswerSampler =
     std::function<std::vector<std::vector<SampledAnswer>>(std::span<const SampleRequest> requests)>;
 
-// Prompts sampled together, so that the samples fill the rows that one reading of the weights serves.
-[[nodiscard]] std::size_t questions_together(std::int32_t n);
+// Prompts sampled together, so that their n samples each fill the rows that one reading of the weights
+// serves.
+[[nodiscard]] std::size_t questions_together(std::int32_t n, const DeviceOptions& where);
 
 struct SampledPair {
   SampledAnswer chosen, rejected;

@@ -18,15 +18,32 @@ SampleResult run_data_sample(const SampleOptions& options, std::ostream& log,
   const std::int64_t room = model.config.max_position_embeddings - options.max_new_tokens;
   const std::int32_t end = text::end_of_turn(model.tokenizer, chat);
 
+  // Prompts are continued together as long as their cache stays small.
   const AnswerSampler sampler = [&](std::span<const SampleRequest> requests) {
+    constexpr std::size_t most_tokens = 16384;
     std::vector<std::vector<SampledAnswer>> answers(requests.size());
-    std::vector<std::size_t> asked;  // that fit the context
+    std::vector<std::size_t> asked;  // that fit the context, and have no answers yet
     std::vector<GenerateOptions> how;
+    std::size_t tokens = 0;
+    const auto answer = [&] {
+      if (asked.empty()) return;
+      const auto generated = decoder.generate_all(how);
+      for (std::size_t k = 0; k < asked.size(); ++k) {
+        for (const Generated& g : generated[k])
+          answers[asked[k]].push_back({.text = model.tokenizer.decode(g.tokens), .finished = g.stopped});
+      }
+      decoder.clear();
+      asked.clear();
+      how.clear();
+      tokens = 0;
+    };
     decoder.clear();
     for (std::size_t i = 0; i < requests.size(); ++i) {
       const std::vector<std::int32_t> ids =
           text::encode_chat(model.tokenizer, chat, requests[i].prompt, true);
       if (static_cast<std::int64_t>(ids.size()) > room) continue;
+      if (tokens + ids.size() > most_tokens) answer();
+      tokens += ids.size();
       decoder.add_prompt(ids);
       asked.push_back(i);
       how.push_back({.max_new_tokens = options.max_new_tokens,
@@ -36,12 +53,7 @@ SampleResult run_data_sample(const SampleOptions& options, std::ostream& log,
                      .stream = requests[i].stream,
                      .stop_tokens = {end}});
     }
-    if (asked.empty()) return answers;
-    const auto generated = decoder.generate_all(how);
-    for (std::size_t k = 0; k < asked.size(); ++k) {
-      for (const Generated& g : generated[k])
-        answers[asked[k]].push_back({.text = model.tokenizer.decode(g.tokens), .finished = g.stopped});
-    }
+    answer();
     return answers;
   };
   std::string key = model_files_digest(options.model, options.adapter);

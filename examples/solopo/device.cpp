@@ -10,6 +10,7 @@
 #include "solopo/core/config.hpp"
 #include "solopo/core/error.hpp"
 #include "solopo/kernels/chosen_product.hpp"
+#include "solopo/kernels/skinny_product.hpp"
 #include "solopo/model/decoder.hpp"
 #include "usage_error.hpp"
 
@@ -53,6 +54,10 @@ std::string dtype_note(const DeviceOptions& options) {
   return kernels::has_native_bf16()
              ? "products: float32"
              : "products: float32 (bf16 needs a processor with AVX512_BF16 and a build with oneDNN)";
+}
+
+int rows_together(const DeviceOptions& options) noexcept {
+  return !options.on_cuda() && options.is_bf16() ? 64 : static_cast<int>(kernels::skinny_rows);
 }
 
 void check_device(const DeviceOptions& o, const std::function<void(const std::string&)>& problem) {

@@ -30,6 +30,10 @@ struct DeviceOptions {
 // What --dtype comes to and why, in a line, on the CPU.
 [[nodiscard]] std::string dtype_note(const DeviceOptions& options);
 
+// Samples that one reading of the weights serves in little more than the time of one, none of them changed by
+// the others.
+[[nodiscard]] int rows_together(const DeviceOptions& options) noexcept;
+
 // Calls problem(text) for each option that cannot be.
 void check_device(const DeviceOptions& options, const std::function<void(const std::string&)>& problem);
 

@@ -148,8 +148,9 @@ class Examiner {
         decoder_(make_decoder(model.weights, options.where)) {}
 
   // How many of the next tasks are asked together: as the cache of their prompts stays small.
-  [[nodiscard]] static std::size_t group_size(std::span<const Task> next) {
-    constexpr std::size_t most_tasks = 8, most_tokens = 16384;
+  [[nodiscard]] std::size_t group_size(std::span<const Task> next) const {
+    constexpr std::size_t most_tokens = 16384;
+    const auto most_tasks = static_cast<std::size_t>(rows_together(options_.where) / 2);
     std::size_t n = 0, tokens = 0;
     while (n < std::min(most_tasks, next.size()) && (n == 0 || tokens + next[n].prompt.size() <= most_tokens))
       tokens += next[n++].prompt.size();
@@ -343,7 +344,7 @@ int run_eval(const EvalOptions& given, const Console& console) {
         return stopped(console, work);
       }
       const double begin = progress.seconds();
-      const std::size_t n = Examiner::group_size(all.subspan(i));
+      const std::size_t n = examiner.group_size(all.subspan(i));
       examiner.ask(all.subspan(i, n), result.questions, rows.subspan(i, n));
       const EvalPiece piece{.length = options.lengths[l],
                             .seconds = progress.seconds() - begin,

@@ -9,6 +9,7 @@
 #include "cpu_model.hpp"
 #include "metrics_log.hpp"
 #include "solopo/io/sha256.hpp"
+#include "solopo/kernels/native_bf16.hpp"
 #include "solopo/model/lora_files.hpp"
 #include "solopo/train/device_learner.hpp"
 #include "solopo/train/live_reference.hpp"
@@ -72,8 +73,10 @@ std::string build_text(const TrainCommandOptions& o, std::int64_t library_pairs)
     return fmt::format("cuda {} {} recompute {} deterministic {} attention {} {}", o.where.dtype_name(),
                        SOLOPO_VERSION, o.recompute, o.where.deterministic, library_pairs,
                        device_plugin().info().name);
-  return fmt::format("{}{} {} threads {} recompute {}{}{}", kernels::DefaultProduct::name,
-                     o.where.is_bf16() ? " bf16" : "", __VERSION__, kernels::thread_count(), o.recompute,
+  const std::string rounding =
+      o.where.is_bf16() ? fmt::format(" bf16 attention too, isa {:x}", kernels::native_bf16_isa()) : "";
+  return fmt::format("{}{} {} threads {} recompute {}{}{}", kernels::DefaultProduct::name, rounding,
+                     __VERSION__, kernels::thread_count(), o.recompute,
                      o.mlp_rows > 0 ? fmt::format(" mlp rows {}", o.mlp_rows) : "", processor);
 }
 

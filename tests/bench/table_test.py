@@ -28,6 +28,16 @@ class TableTest(unittest.TestCase):
         self.assertEqual(figures.spread["gemm_fraction_of_best_blas"], [.8, 1])
         self.assertIs(figures.met("gemm_fraction_of_best_blas"), False)
         self.assertAlmostEqual(figures.machine()["product_gflops"]["ours"], 4)
+        self.assertNotIn("bf16_product_gflops", figures.machine())
+
+    def test_rates_of_bf16_products_stand_beside_those_of_float32(self):
+        line = {"library": "x", "shape": "a", "times": 2, "flops": 4e9, "rounds": [.5, .5, .5]}
+        figures = table.Figures([dict(line, bench="bf16_product"), dict(line, bench="bf16_product", times=1, flops=8e9)])
+        self.assertAlmostEqual(figures.machine()["bf16_product_gflops"]["x"], 16e9 / 1.5 / 1e9)
+        self.assertIn("bfloat16 products: x 10.7", table.table(table.Figures([
+            dict(line, bench="bf16_product", flops=5.35e9),
+            {"bench": "machine", "processor": "p", "cores": 2, "threads": 2, "isa": [], "compiled_for": [],
+             "matrix_library": "m", "memory_bytes": 1}])))
 
     def test_ratio_is_taken_round_by_round_and_then_the_median(self):
         line = {"bench": "attention", "tokens": 1024, "forward_flops": 1, "backward_flops": 2, "product_flops": 4,
@@ -77,8 +87,9 @@ class TableTest(unittest.TestCase):
             *({"bench": "context", "shape": "smollm2-135m", "way": way, "predicted_longest": n}
               for way, n in (("naive", 10), ("unshared", 40), ("shared", 50))),
             {"bench": "torch_pair", "dtype": "float32", "tokens": 1024, "ours_seconds": 1, "torch_seconds": 2},
-            {"bench": "generation", "samples": 1, "prompt": 100, "steps": 10, "rounds": [4], "reading_rounds": [2], "weights_rounds": [.3]},
-            {"bench": "generation", "samples": 8, "prompt": 100, "steps": 10, "rounds": [8], "reading_rounds": [2], "weights_rounds": [.3]},
+            {"bench": "generation", "dtype": "float32", "samples": 1, "prompt": 100, "steps": 10, "rounds": [4], "reading_rounds": [2], "weights_rounds": [.3]},
+            {"bench": "generation", "dtype": "float32", "samples": 8, "prompt": 100, "steps": 10, "rounds": [8], "reading_rounds": [2], "weights_rounds": [.3]},
+            {"bench": "generation", "dtype": "bf16", "samples": 64, "prompt": 100, "steps": 10, "rounds": [4], "reading_rounds": [2], "weights_rounds": [.3]},
             {"bench": "generation_pair", "samples": 8, "ours_seconds": 2, "torch_seconds": 5},
             {"bench": "torch_pair", "dtype": "bf16", "tokens": 1024, "ours_seconds": 1, "torch_seconds": 1.5},
             {"bench": "trl_round", "prompt": 2048, "ours": {"V+PS": 1, "S+PS": 2}, "trl": {"dpo": 8, "solopo": 12}},
@@ -92,6 +103,8 @@ class TableTest(unittest.TestCase):
         self.assertEqual((values["vs_torch_f32"], values["vs_torch_bf16"]), ({"1024": 2}, {"1024": 1.5}))
         self.assertIs(figures.met("vs_torch_bf16", "1024"), False)
         self.assertAlmostEqual(values["generation_fraction_of_read"], .75)
+        self.assertEqual(values["generated_tokens_per_second_bf16"], {"64": 160})
+        self.assertNotIn("64", values["generated_tokens_per_second"])
         self.assertEqual(values["prompt_tokens_per_second"], {"100": 50})
         self.assertEqual(values["generated_tokens_per_second"], {"1": 2.5, "8": 10})
         self.assertEqual(values["vs_torch_generation"], {"8": 2.5})

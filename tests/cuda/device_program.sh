@@ -37,7 +37,7 @@ cp "$plugin" libsolopo_cuda.so
 refused 2 "tdpo1 compares whole distributions" "${train[@]}" --device cuda --objective tdpo1 --out none
 refused 1 "the run needs" "${train[@]}" --device cuda --memory 0.001 --out none
 
-quiet "${train[@]}" --objective solopo:dpo --out cpu
+quiet "${train[@]}" --objective solopo:dpo --dtype f32 --out cpu
 quiet "${train[@]}" --objective solopo:dpo --device cuda --dtype f32 --out whole
 near loss cpu/metrics.jsonl whole/metrics.jsonl 1e-4
 near grad_norm cpu/metrics.jsonl whole/metrics.jsonl 1e-2
@@ -48,23 +48,23 @@ grep -q "resumed after step 2" log || fail "it did not go on from the checkpoint
 cmp whole/model.safetensors parts/model.safetensors || fail "the resumed run has other weights"
 refused 1 "dtype: was f32, is bf16" "${train[@]}" --objective solopo:dpo --device cuda --out parts --resume
 
-quiet "${train[@]}" --objective solopo:dpo --lora-rank 2 --out cpu_lora
+quiet "${train[@]}" --objective solopo:dpo --lora-rank 2 --dtype f32 --out cpu_lora
 quiet "${train[@]}" --objective solopo:dpo --lora-rank 2 --device cuda --dtype f32 --out lora
 near loss cpu_lora/metrics.jsonl lora/metrics.jsonl 1e-4
 [ -f lora/adapter_model.safetensors ] || fail "no adapters were written"
 
-quiet ./solopo score --model "$tiny" --template plain --in pairs.jsonl --out cpu.jsonl
+quiet ./solopo score --model "$tiny" --template plain --in pairs.jsonl --dtype f32 --out cpu.jsonl
 quiet ./solopo score --model "$tiny" --template plain --in pairs.jsonl --device cuda --dtype f32 --out device.jsonl
 near ref_chosen_logps cpu.jsonl device.jsonl 1e-3
 ask=(./solopo generate --model "$tiny" --raw --prompt "The key of the box is" --max-new-tokens 12)
 for how in "" "--temperature 0.8 --samples 3 --seed 5"; do
-  "${ask[@]}" $how >cpu.txt 2>log || fail "$(cat log)"
+  "${ask[@]}" $how --dtype f32 >cpu.txt 2>log || fail "$(cat log)"
   "${ask[@]}" $how --device cuda --dtype f32 >device.txt 2>log || fail "$(cat log)"
   diff cpu.txt device.txt || fail "generated other text"
 done
 quiet ./solopo data synth --count 8 --documents 6 --seed 3 --out qa.jsonl
 ask=(./solopo eval --model "$tiny" --qa qa.jsonl --format musique --prompt-format synthetic --no-pooled --lengths 0 --questions 3 --max-new-tokens 4)
-quiet "${ask[@]}" --out cpu.json
+quiet "${ask[@]}" --dtype f32 --out cpu.json
 quiet "${ask[@]}" --device cuda --dtype f32 --out device.json
 near gold_logp_per_token cpu.json device.json 1e-3
 "${train[@]}" --device cuda --out none --dry-run >plan.yaml 2>log || fail "$(cat log)"

@@ -36,6 +36,7 @@ SampleOptions options_for(const Folder& folder) {
   options.in = folder / "c.jsonl";
   options.out = folder / "p.jsonl";
   options.n = 4;
+  options.where.dtype = "f32";  // how many questions are asked together depends on it
   return options;
 }
 
@@ -181,7 +182,7 @@ TEST_CASE("An interrupted run goes on where it stopped and ends with the same by
   });
   SampleOptions few = options_for(folder);
   few.n = 6;  // two questions together
-  REQUIRE(questions_together(few.n) == 2);
+  REQUIRE(questions_together(few.n, few.where) == 2);
   run_data_sample(few, sampler, "model", log);
   const std::string whole_of_six = content_of(folder / "p.jsonl");
   std::filesystem::remove(folder / "p.jsonl");

@@ -38,6 +38,8 @@ if grep -q '^bf16 products: *yes' version.txt; then
   quiet "${train[@]}" --objective solopo:dpo --dtype bf16 --out rounded
   quiet "${train[@]}" --objective solopo:dpo --dtype bf16 --out rounded_again
   cmp rounded/model.safetensors rounded_again/model.safetensors || fail "bf16 gave other bits the second time"
+  quiet "${train[@]}" --objective solopo:dpo --dtype f32 --out float32
+  ! cmp -s rounded/model.safetensors float32/model.safetensors || fail "bf16 gave float32's bits"
 else
   status=0
   "${train[@]}" --objective solopo:dpo --dtype bf16 --out rounded >log 2>&1 || status=$?

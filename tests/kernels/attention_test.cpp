@@ -1,11 +1,16 @@
 #include "solopo/kernels/attention.hpp"
 
 #include <cmath>
+#include <concepts>
+#include <cstdio>
 #include <vector>
 
 #include "catch.hpp"
 #include "gradient_check.hpp"
 #include "random_values.hpp"
+#include "solopo/kernels/bf16_product.hpp"
+#include "solopo/kernels/chosen_product.hpp"
+#include "solopo/kernels/native_bf16.hpp"
 
 using namespace solopo;
 using kernels::AttentionShape;
@@ -203,6 +208,56 @@ TEST_CASE("attention gives the same bits on one thread and on two") {
     CHECK(all == first);
   }
   kernels::set_thread_count(before);
+}
+
+namespace {
+
+// Outputs and gradients of 300 causal rows, heads of 64.
+template <class Product>
+std::vector<std::vector<float>> causal_attention() {
+  const int n = 300;
+  Case<float> c({6, 2, 64}, causal(n), n, n);
+  const std::vector<float> dout = test::normal_values<float>(c.out.size(), "dout");
+  std::vector<float> dq(c.q.size()), dk(c.k.size()), dv(c.v.size());
+  const auto at = [&](auto& x) { return dense(x.data(), n, std::ptrdiff_t(x.size()) / n); };
+  kernels::attention_forward<float, Product>(c.shape, c.tiles, at(c.q), at(c.k), at(c.v), at(c.out),
+                                             at(c.lse));
+  kernels::attention_backward<float, Product>(c.shape, c.tiles, at(c.q), at(c.k), at(c.v), at(c.out),
+                                              at(c.lse), at(dout), at(dq), at(dk), at(dv));
+  return {c.out, dq, dk, dv};
+}
+
+// Each moved by as much as two to six roundings of 2^-9 come to, and moved.
+void check_rounded(const std::vector<std::vector<float>>& rounded) {
+  const auto truth = causal_attention<kernels::TileProduct>();
+  for (std::size_t i = 0; i < truth.size(); ++i) {
+    double distance = 0, size = 0;
+    for (std::size_t j = 0; j < truth[i].size(); ++j) {
+      distance += std::pow(double(rounded[i][j]) - double(truth[i][j]), 2);
+      size += std::pow(double(truth[i][j]), 2);
+    }
+    CAPTURE(i, std::sqrt(distance / size));
+    CHECK(distance < 0.01 * 0.01 * size);
+    CHECK(distance > 1e-4 * 1e-4 * size);
+  }
+}
+
+using Widened = kernels::Bf16Product<kernels::WidenedMultiply>;
+
+}  // namespace
+
+TEST_CASE("attention in bfloat16 differs from float's by its roundings") {
+  check_rounded(causal_attention<Widened::Tile>());
+  if (kernels::has_native_bf16())
+    check_rounded(causal_attention<kernels::NativeBf16Product::Tile>());
+  else
+    std::puts("SKIPPED: attention through the processor's own bf16 products (no bf16 instructions here)");
+}
+
+TEST_CASE("a model's tiles go the way of its other products where those name one") {
+  CHECK(std::same_as<kernels::TileProductOf<kernels::PlainProduct>, kernels::TileProduct>);
+  CHECK(std::same_as<kernels::TileProductOf<Widened>, Widened::Tile>);
+  CHECK(std::same_as<kernels::TileProductOf<kernels::ChosenProduct>, kernels::ChosenProduct::Tile>);
 }
 
 TEST_CASE("attention_pairs counts what a list of tiles computes") {

@@ -1,5 +1,6 @@
 #include "solopo/kernels/bf16_product.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <limits>
@@ -69,6 +70,78 @@ TEST_CASE("a bf16 product really rounds") {
   CHECK(c[0] == 1.0f);
 }
 
+namespace {
+
+// Weights that were rounded before, against sums in double.
+template <class P>
+void check_project(double relative) {
+  for (const auto& [m, n, k] : {std::tuple{1, 1, 1}, {3, 7, 5}, {17, 33, 65}, {40, 50, 3}})
+    for (const float keep : {0.0f, 1.0f}) {
+      CAPTURE(m, n, k, keep);
+      const std::ptrdiff_t ldx = k + 2, ldy = n + 3;
+      const auto x = test::normal_values<float>(std::size_t(m) * ldx, "x"),
+                 w = test::normal_values<float>(std::size_t(n) * k, "w");
+      auto y = test::normal_values<float>(std::size_t(m) * ldy, "y");
+      const auto before = y;
+      const auto rounded_w = kernels::rounded_for<P>(w);
+      P::project({x.data(), m, k, ldx}, dense(rounded_w.data(), n, k), keep, {y.data(), m, n, ldy});
+      for (int i = 0; i < m; ++i)
+        for (int j = 0; j < ldy; ++j) {
+          const float old = before[std::size_t(i) * ldy + j], now = y[std::size_t(i) * ldy + j];
+          if (j >= n) {
+            REQUIRE(now == old);
+            continue;
+          }
+          double expected = double(old) * keep, size = std::abs(expected);
+          for (int e = 0; e < k; ++e) {
+            const double term =
+                double(rounded(x[std::size_t(i) * ldx + e])) * double(rounded(w[std::size_t(j) * k + e]));
+            expected += term;
+            size += std::abs(term);
+          }
+          REQUIRE(std::abs(now - expected) <= relative * size);
+        }
+    }
+}
+
+}  // namespace
+
+TEST_CASE("a product with weights that were rounded before is the same product") {
+  check_project<kernels::Bf16Product<kernels::WidenedMultiply>>(1e-6);
+  check_project<kernels::Bf16Product<kernels::WidenedMultiply, 8, 16>>(1e-6);
+  if (kernels::has_native_bf16()) check_project<kernels::NativeBf16Product>(1e-5);
+}
+
+TEST_CASE("only a product that rounds keeps rounded weights") {
+  const std::vector<float> w(3, 1.0f);
+  CHECK(kernels::rounded_for<kernels::DefaultProduct>(w).empty());
+  CHECK(kernels::rounded_for<kernels::ChosenProduct>(w).empty());
+  CHECK(kernels::rounded_for<kernels::Bf16Product<kernels::WidenedMultiply>>(w).size() == 3);
+}
+
+TEST_CASE("a row of the processor's bf16 product does not depend on the rows beside it") {
+  if (!kernels::has_native_bf16()) {
+    std::puts("SKIPPED: rows of the processor's own bf16 products (no bf16 instructions here)");
+    return;
+  }
+  constexpr std::ptrdiff_t most = 130;
+  for (const auto& [n, k] :
+       {std::pair<std::ptrdiff_t, std::ptrdiff_t>{96, 64}, {960, 576}, {576, 1536}, {50, 70}}) {
+    const auto x = test::normal_values<float>(most * k, "x"), w = test::normal_values<float>(n * k, "w");
+    const auto rounded_w = kernels::rounded_for<kernels::NativeBf16Product>(w);
+    std::vector<float> all(most * n);
+    kernels::NativeBf16Product::project(dense(x.data(), most, k), dense(rounded_w.data(), n, k), 0,
+                                        dense(all.data(), most, n));
+    for (const std::ptrdiff_t m : {1, 2, 15, 16, 17, 33, 64, 100}) {
+      CAPTURE(m, n, k);
+      std::vector<float> some(m * n);
+      kernels::NativeBf16Product::project(dense(x.data() + (most - m) * k, m, k),
+                                          dense(rounded_w.data(), n, k), 0, dense(some.data(), m, n));
+      CHECK(std::equal(some.begin(), some.end(), all.end() - m * n));
+    }
+  }
+}
+
 TEST_CASE("an empty sum of a bf16 product is beta times what was there") {
   float c[] = {3.0f};
   const auto multiply = [&](float beta) {
@@ -132,5 +205,16 @@ TEST_CASE("oneDNN's matmul is asked for the product that is meant, transposed, s
                                              add ? 1.0f : 0.0f, expected.data(), ldc);
           for (std::size_t i = 0; i < c.size(); ++i) REQUIRE(c[i] == Approx(expected[i]).margin(1e-4));
         }
+}
+
+TEST_CASE("oneDNN's matmul of more shapes than are kept at hand") {
+  const std::vector<float> a(300, 1.0f), b(300, 0.5f);
+  for (const int first : {1, 1})  // the second time some shapes are met again
+    for (std::ptrdiff_t k = first; k <= 300; ++k) {
+      float c = 99;
+      kernels::onednn_detail::matmul<dnnl::memory::data_type::f32>(false, false, 1, 1, k, a.data(), k,
+                                                                   b.data(), 1, false, &c, 1);
+      REQUIRE(c == 0.5f * static_cast<float>(k));
+    }
 }
 #endif

@@ -3,15 +3,20 @@
 // weights: only what enters a product is rounded.
 #pragma once
 
-#if defined(__AVX512BF16__)
+#if defined(__AVX512BF16__) && defined(__AVX512BW__) && defined(__AVX512VL__)
+#define SOLOPO_ROUNDS_NATIVELY 1
 #include <immintrin.h>
+#else
+#define SOLOPO_ROUNDS_NATIVELY 0
 #endif
 
 #include <algorithm>
 #include <concepts>
 #include <cstddef>
+#include <span>
 
 #include "solopo/core/bfloat16.hpp"
+#include "solopo/core/view.hpp"
 #include "solopo/kernels/aligned_vector.hpp"
 #include "solopo/kernels/matrix_product.hpp"
 #include "solopo/kernels/parallel.hpp"
@@ -35,7 +40,7 @@ namespace bf16_detail {
 // y = factor x, rounded. The processor's own instruction, where the build may use it, takes subnormal numbers
 // for zero.
 inline void round_row(const float* x, float factor, int n, BFloat16* y) noexcept {
-#if defined(__AVX512BF16__)
+#if SOLOPO_ROUNDS_NATIVELY
   const __m512 by = _mm512_set1_ps(factor);
   for (int j = 0; j < n; j += 16) {
     const auto some = static_cast<__mmask16>(n - j >= 16 ? 0xffffu : (1u << (n - j)) - 1u);
@@ -73,23 +78,41 @@ template <Bf16Multiply Multiply, std::ptrdiff_t BlockRows = 1024, std::ptrdiff_t
 struct Bf16Product {
   static constexpr const char* name = Multiply::name;
 
-  // Attention's products. Those of few rows of queries, which generation is made of, are too small to gain.
-  struct Tile {
-    static constexpr const char* name = Multiply::name;
-    static constexpr std::ptrdiff_t few_rows = 16;
-
-    template <class T>
-    static void gemm(bool ta, bool tb, std::ptrdiff_t m, std::ptrdiff_t n, std::ptrdiff_t k, T alpha,
-                     const T* a, std::ptrdiff_t lda, const T* b, std::ptrdiff_t ldb, T beta, T* c,
-                     std::ptrdiff_t ldc) {
-      if (std::same_as<T, float> && (ta ? k : m) > few_rows)
-        Bf16Product::gemm<T>(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
-      else
-        TileProduct::gemm<T>(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
-    }
-  };
+  using Tile = Bf16Product;  // attention's products too
   static constexpr std::size_t held_bytes =
       sizeof(BFloat16) * static_cast<std::size_t>(Block) * static_cast<std::size_t>(BlockRows + Block);
+
+  static constexpr bool rounds() noexcept { return true; }
+
+  // y (m, n) = x (m, k) W^T + keep * y, W (n, k) rounded before, keep 0 or 1 (y is not read when 0). Fewer
+  // than 16 rows are multiplied as 16: that takes no longer, and libraries multiply one or two in another
+  // order.
+  static void project(MatrixView<const float> x, MatrixView<const BFloat16> weight, float keep,
+                      MatrixView<float> y) {
+    constexpr std::ptrdiff_t least = 16;
+    static thread_local bf16_detail::Rounded left;
+    if (x.rows < least) {
+      static thread_local AlignedVector<float> sums;
+      resize_discarding(sums, static_cast<std::size_t>(least * weight.rows));
+      left.assign(x.data, x.stride, x.rows, x.columns, 1.0f);
+      left.data.resize(static_cast<std::size_t>(least * x.columns));
+      std::fill(left.data.begin() + x.rows * x.columns, left.data.end(), BFloat16(0.0f));
+      Multiply::multiply(false, true, least, weight.rows, x.columns, left.data.data(), left.stride,
+                         weight.data, weight.stride, false, sums.data(), weight.rows);
+      for (std::ptrdiff_t i = 0; i < x.rows; ++i)
+        CpuTeam{}.each(static_cast<int>(weight.rows),
+                       [&, to = y.row(i), from = &sums[i * weight.rows]](int j) {
+                         to[j] = keep == 0 ? from[j] : to[j] + from[j];
+                       });
+      return;
+    }
+    for (std::ptrdiff_t i = 0; i < x.rows; i += BlockRows) {
+      const std::ptrdiff_t rows = std::min(BlockRows, x.rows - i);
+      left.assign(x.row(i), x.stride, rows, x.columns, 1.0f);
+      Multiply::multiply(false, true, rows, weight.rows, x.columns, left.data.data(), left.stride,
+                         weight.data, weight.stride, keep != 0, y.row(i), y.stride);
+    }
+  }
 
   template <class T>
   static void gemm(bool ta, bool tb, std::ptrdiff_t m, std::ptrdiff_t n, std::ptrdiff_t k, T alpha,
@@ -131,6 +154,33 @@ struct Bf16Product {
   }
 };
 
+// A product that takes weights which were rounded before. A program that has it and whose rounds() is true
+// keeps a rounded copy of weights that do not change: generation reads all of them for every token.
+template <class P>
+concept ProjectsRounded = requires(MatrixView<const float> x, MatrixView<const BFloat16> weight,
+                                   MatrixView<float> y) {
+  { P::rounds() } -> std::same_as<bool>;
+  P::project(x, weight, 1.0f, y);
+};
+
+// That copy; empty where the product wants none.
+template <class P>
+AlignedVector<BFloat16> rounded_for(std::span<const float> weights) {
+  AlignedVector<BFloat16> out;
+  if constexpr (ProjectsRounded<P>) {
+    if (!P::rounds()) return out;
+    out.resize(weights.size());
+    parallel_ranges(
+        static_cast<std::ptrdiff_t>(weights.size()), 1 << 16, [&](std::ptrdiff_t begin, std::ptrdiff_t end) {
+          constexpr std::ptrdiff_t piece = 1 << 16;
+          for (; begin < end; begin += piece)
+            bf16_detail::round_row(weights.data() + begin, 1.0f,
+                                   static_cast<int>(std::min(piece, end - begin)), out.data() + begin);
+        });
+  }
+  return out;
+}
+
 // The same rounding on every processor: what is rounded is multiplied as float. No faster than floats; for
 // tests and to try what bfloat16 does to a run.
 struct WidenedMultiply {
@@ -155,6 +205,6 @@ struct WidenedMultiply {
                      [&](int j) { out[static_cast<std::size_t>(i * columns + j)] = x[i * ld + j]; });
   }
 };
-static_assert(MatrixProduct<Bf16Product<WidenedMultiply>>);
+static_assert(MatrixProduct<Bf16Product<WidenedMultiply>> && ProjectsRounded<Bf16Product<WidenedMultiply>>);
 
 }  // namespace solopo::kernels

@@ -33,6 +33,14 @@ struct ChosenProduct {
     bf16_ = bf16;
   }
 
+  static bool rounds() noexcept { return bf16_; }
+
+  // See Bf16Product; where rounds() is true.
+  static void project(MatrixView<const float> x, MatrixView<const BFloat16> weight, float keep,
+                      MatrixView<float> y) {
+    NativeBf16Product::project(x, weight, keep, y);
+  }
+
   template <class T>
   static void gemm(bool ta, bool tb, std::ptrdiff_t m, std::ptrdiff_t n, std::ptrdiff_t k, T alpha,
                    const T* a, std::ptrdiff_t lda, const T* b, std::ptrdiff_t ldb, T beta, T* c,
@@ -53,6 +61,6 @@ struct ChosenProduct {
 
   static inline bool bf16_ = false;
 };
-static_assert(MatrixProduct<ChosenProduct>);
+static_assert(MatrixProduct<ChosenProduct> && ProjectsRounded<ChosenProduct>);
 
 }  // namespace solopo::kernels

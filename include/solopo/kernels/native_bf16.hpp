@@ -20,9 +20,12 @@
 
 namespace solopo::kernels {
 
+// What oneDNN makes of this processor, as its dnnl_cpu_isa_t; other instructions may give other bits.
+inline unsigned native_bf16_isa() noexcept { return static_cast<unsigned>(dnnl_get_effective_cpu_isa()); }
+
 inline bool has_native_bf16() noexcept {
   constexpr unsigned wanted = dnnl_cpu_isa_avx512_core_bf16;
-  return (static_cast<unsigned>(dnnl_get_effective_cpu_isa()) & wanted) == wanted;
+  return (native_bf16_isa() & wanted) == wanted;
 }
 
 namespace onednn_detail {
@@ -35,7 +38,7 @@ inline const dnnl::engine& processor() {
 // A product of one shape, ready to run.
 class Matmul {
  public:
-  // The arguments of matmul() below, and on how many threads it runs.
+  // The arguments of matmul() below, and for how many threads it is planned: negative, with one to run it.
   using Key = std::array<std::ptrdiff_t, 10>;
 
   Matmul(dnnl::memory::data_type type, const Key& key) {
@@ -79,8 +82,8 @@ class Matmul {
 };
 
 // C = op(A) op(B), added to C where `add`; A and B of `Type`, C of float. Inside a parallel region it runs on
-// the calling thread. Each thread keeps the products it met last: making one takes longer than a small one
-// runs.
+// the calling thread. Each thread keeps the products it met, up to 256, then begins anew: making one takes
+// longer than a small one runs.
 template <dnnl::memory::data_type Type>
 void matmul(bool ta, bool tb, std::ptrdiff_t m, std::ptrdiff_t n, std::ptrdiff_t k, const void* a,
             std::ptrdiff_t lda, const void* b, std::ptrdiff_t ldb, bool add, float* c, std::ptrdiff_t ldc) {
@@ -89,7 +92,8 @@ void matmul(bool ta, bool tb, std::ptrdiff_t m, std::ptrdiff_t n, std::ptrdiff_t
   try {
     static thread_local dnnl::stream stream(processor());
     static thread_local std::map<Matmul::Key, Matmul> products;
-    const Matmul::Key key = {ta, tb, m, n, k, lda, ldb, ldc, add, inside_parallel() ? 1 : thread_count()};
+    const Matmul::Key key = {ta,  tb,  m,   n,   k,
+                             lda, ldb, ldc, add, inside_parallel() ? -thread_count() : thread_count()};
     auto found = products.find(key);
     if (found == products.end()) {
       if (products.size() == kept) products.clear();
@@ -123,6 +127,7 @@ struct NativeBf16Multiply {
 
 namespace solopo::kernels {
 
+inline unsigned native_bf16_isa() noexcept { return 0; }
 inline bool has_native_bf16() noexcept { return false; }
 
 struct NativeBf16Multiply {

@@ -58,10 +58,11 @@ void parallel_for(std::ptrdiff_t n, F&& f) {
 }
 
 // f(begin, end) over ranges that cover [0, n): for many cheap elements. A range has at least `grain`
-// elements.
+// elements; it is the whole where the caller is one of several threads already.
 template <class F>
 void parallel_ranges(std::ptrdiff_t n, std::ptrdiff_t grain, F&& f) {
   if (n <= 0) return;
+  if (inside_parallel()) return f(std::ptrdiff_t(0), n);
   const std::ptrdiff_t most = (n + grain - 1) / grain, threads = thread_count();
   const std::ptrdiff_t pieces = most < threads ? most : threads;
   parallel_for(pieces, [&](std::ptrdiff_t p) { f(n * p / pieces, n * (p + 1) / pieces); });

@@ -16,7 +16,9 @@
 
 #include "solopo/core/error.hpp"
 #include "solopo/core/random.hpp"
+#include "solopo/kernels/aligned_vector.hpp"
 #include "solopo/kernels/attention_tile.hpp"
+#include "solopo/kernels/parallel.hpp"
 #include "solopo/kernels/softmax.hpp"
 #include "solopo/kernels/team.hpp"
 #include "solopo/model/llama_config.hpp"
@@ -292,15 +294,16 @@ class BasicDecoder {
     const auto greedy = [&](const Continuation& c) { return options[c.prompt].temperature == 0; };
     if (step > 0 && std::all_of(active.begin(), active.end(), greedy)) return engine_.greedy(n);
     if (step > 0) engine_.logits(0, n, logits_);
-    std::vector<ChosenToken> chosen;
-    for (std::size_t i = 0; i < active.size(); ++i) {
+    std::vector<ChosenToken> chosen(active.size());
+    kernels::parallel_for(n, [&](std::ptrdiff_t sample) {
+      const auto i = static_cast<std::size_t>(sample);
       Continuation& c = active[i];
       const std::int32_t vocab = config().vocab_size;
       const float* z =
           step == 0 ? prompts_[c.prompt].logits.data() : logits_.data() + i * static_cast<std::size_t>(vocab);
       const std::int32_t token = draw(z, options[c.prompt].temperature, c.random);
-      chosen.push_back({token, static_cast<float>(token_logp(z, vocab, token))});
-    }
+      chosen[i] = {token, static_cast<float>(token_logp(z, vocab, token))};
+    });
     return chosen;
   }
 
@@ -308,12 +311,16 @@ class BasicDecoder {
     const std::int32_t vocab = config().vocab_size, best = greedy_token(z, vocab);
     if (temperature == 0) return best;
     const double inverse = 1 / temperature, top = z[best];
+    static thread_local kernels::AlignedVector<float> weight;
+    kernels::resize_discarding(weight, static_cast<std::size_t>(vocab));
+    kernels::CpuTeam{}.each(vocab, [&, w = weight.data()](int i) {
+      w[i] = kernels::fast_exp(static_cast<float>((z[i] - top) * inverse));
+    });
     double sum = 0;
-    for (std::int32_t i = 0; i < vocab; ++i)
-      sum += kernels::fast_exp(static_cast<float>((z[i] - top) * inverse));
+    for (const float w : weight) sum += w;
     double left = random.uniform() * sum;
     for (std::int32_t i = 0; i < vocab; ++i) {
-      left -= kernels::fast_exp(static_cast<float>((z[i] - top) * inverse));
+      left -= weight[static_cast<std::size_t>(i)];
       if (left < 0) return i;
     }
     return best;  // rounding left a crumb

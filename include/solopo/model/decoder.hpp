@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "solopo/kernels/attention.hpp"
+#include "solopo/kernels/bf16_product.hpp"
 #include "solopo/model/basic_decoder.hpp"
 #include "solopo/model/llama_layer.hpp"
 #include "solopo/model/llama_run_state.hpp"
@@ -18,9 +19,12 @@ namespace solopo {
 template <class Product = kernels::DefaultProduct>
 class CpuDecoderEngine {
  public:
-  // Keeps a reference to `weights`.
-  explicit CpuDecoderEngine(const LlamaWeights<float>& weights) : weights_(weights) {
-    for (std::size_t l = 0; l < weights.layout.layers.size(); ++l) layers_.emplace_back(weights, l);
+  // Keeps a reference to `weights`, and where Product rounds a copy of them in bfloat16: they must not
+  // change.
+  explicit CpuDecoderEngine(const LlamaWeights<float>& weights)
+      : weights_(weights), rounded_(kernels::rounded_for<Product>(weights.data)) {
+    for (std::size_t l = 0; l < weights.layout.layers.size(); ++l)
+      layers_.emplace_back(weights, l, nullptr, rounded_.empty() ? nullptr : rounded_.data());
     cache_.resize(layers_.size());
   }
 
@@ -63,9 +67,10 @@ class CpuDecoderEngine {
                             weights_.data.data() + weights_.layout.final_norm, rows.row(i), c.hidden_size,
                             static_cast<float>(c.rms_norm_eps));
     logits.resize(static_cast<std::size_t>(n) * static_cast<std::size_t>(c.vocab_size));
-    kernels::project<Product>(MatrixView<const float>(rows),
-                              dense(weights_.data.data() + weights_.layout.head, c.vocab_size, c.hidden_size),
-                              0.0f, dense(logits.data(), n, c.vocab_size));
+    const auto to = dense(logits.data(), n, c.vocab_size);
+    if constexpr (kernels::ProjectsRounded<Product>)
+      if (!rounded_.empty()) return Product::project(rows, head_of(rounded_), 0.0f, to);
+    kernels::project<Product>(MatrixView<const float>(rows), head_of(weights_.data), 0.0f, to);
   }
 
   [[nodiscard]] std::vector<ChosenToken> greedy(std::int32_t n) {
@@ -95,7 +100,13 @@ class CpuDecoderEngine {
     return logits_.data() + std::size_t(i) * static_cast<std::size_t>(config().vocab_size);
   }
 
+  template <class W>
+  [[nodiscard]] MatrixView<const W> head_of(const kernels::AlignedVector<W>& weights) const noexcept {
+    return dense(weights.data() + weights_.layout.head, config().vocab_size, config().hidden_size);
+  }
+
   const LlamaWeights<float>& weights_;
+  kernels::AlignedVector<BFloat16> rounded_;  // all of them, or none
   std::vector<Layer> layers_;
   std::vector<kernels::AlignedVector<float>> cache_;  // a layer each: (rows, [k | v])
   kernels::RotaryTable<float> rotary_;
@@ -104,7 +115,8 @@ class CpuDecoderEngine {
 };
 
 // Decoder(weights) keeps a reference to LlamaWeights<float>. Up to kernels::skinny_rows samples together,
-// each is the same bit by bit as without the others.
+// each is the same bit by bit as without the others; with kernels::NativeBf16Product any number (seen of
+// oneDNN 2.6 with AMX).
 using Decoder = BasicDecoder<CpuDecoderEngine<>>;
 
 }  // namespace solopo

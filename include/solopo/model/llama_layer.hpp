@@ -8,12 +8,15 @@
 #pragma once
 
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <type_traits>
 
 #include "solopo/core/view.hpp"
 #include "solopo/kernels/attention.hpp"
+#include "solopo/kernels/bf16_product.hpp"
 #include "solopo/kernels/parallel.hpp"
 #include "solopo/kernels/product.hpp"
 #include "solopo/kernels/rms_norm.hpp"
@@ -33,11 +36,14 @@ class LlamaLayer {
  public:
   using Activations = typename LlamaRunState<T>::Layer;
 
-  // Layer `index` of a model, with its adapters or without; all must live as long as this.
-  LlamaLayer(const LlamaWeights<T>& weights, std::size_t index, const LoraWeights<T>* lora = nullptr)
+  // Layer `index` of a model, with its adapters or without; all must live as long as this. `rounded` is null,
+  // or all weights as kernels::rounded_for() made them: the forward takes those.
+  LlamaLayer(const LlamaWeights<T>& weights, std::size_t index, const LoraWeights<T>* lora = nullptr,
+             const BFloat16* rounded = nullptr)
       : config_(weights.config),
         offsets_(weights.layout.layers[index]),
         weights_(weights.data.data()),
+        rounded_(rounded),
         lora_(lora),
         adapters_(lora ? lora->layout.layers[index] : no_adapters) {}
 
@@ -113,8 +119,17 @@ class LlamaLayer {
     project_qkv(a, scratch, positions, rotary);
     store_keys(a, cache, places);
     const kernels::KeyValues<T> cached = keys_of(cache);
-    kernels::attention_forward<T, Tile>(shape(), tiles, q_of(a.qkv), cached.k, cached.v, a.attention,
-                                        a.log_sum_exp);
+    const auto attend = [&]<class P>(std::type_identity<P>) {
+      kernels::attention_forward<T, P>(shape(), tiles, q_of(a.qkv), cached.k, cached.v, a.attention,
+                                       a.log_sum_exp);
+    };
+    // Rows that are a token of a sample each are too few to gain by rounding, and how many of them stand
+    // together must not show in their bits.
+    const auto is_causal = [](const kernels::AttentionTile& tile) { return tile.causal; };
+    if (std::any_of(tiles.begin(), tiles.end(), is_causal))
+      attend(std::type_identity<Tile>());
+    else
+      attend(std::type_identity<kernels::TileProduct>());
     project_output(a, scratch);
   }
 
@@ -403,6 +418,9 @@ class LlamaLayer {
 
   // y (S, out) = x (S, in) W^T + keep * y
   void linear(MatrixView<T> x, std::size_t weight, MatrixView<T> y, T keep) const {
+    if constexpr (std::same_as<T, float> && kernels::ProjectsRounded<Product>)
+      if (rounded_ != nullptr)
+        return Product::project(x, dense(rounded_ + weight, y.columns, x.columns), keep, y);
     kernels::project<Product>(MatrixView<const T>(x), dense(weights_ + weight, y.columns, x.columns), keep,
                               y);
   }
@@ -520,6 +538,7 @@ class LlamaLayer {
   const LlamaConfig& config_;
   const LlamaLayout::Layer& offsets_;
   const T* weights_;
+  const BFloat16* rounded_;
   const LoraWeights<T>* lora_;  // null: the weights themselves are trained
   const LoraLayout::Layer& adapters_;
   [[no_unique_address]] kernels::CpuTeam team_;
