@@ -63,6 +63,7 @@ EvalOptions options_in(const ScratchFolder& folder) {
   options.questions = {20};
   options.max_new_tokens = 3;
   options.pooled = false;
+  options.where.dtype = "f32";  // how many questions are asked together depends on it
   options.seed = 3;
   options.prompt = {.instruction = "",
                     .passage = "{text}",
