@@ -40,7 +40,7 @@ void add_device(CLI::App& app, DeviceOptions& where) {
   app.add_option(
          "--dtype", where.dtype,
          "f32, or bf16: on the CPU products only, where there is AVX512_BF16; on cuda activations too. "
-         "auto: bf16 where it can be")
+         "auto: f32 on the CPU, bf16 on cuda")
       ->capture_default_str()
       ->group(group);
 }

@@ -15,7 +15,7 @@ namespace solopo::cli {
 
 struct DeviceOptions {
   std::string device = "cpu";  // --device: cpu, cuda
-  std::string dtype = "auto";  // --dtype: auto (bf16 where there are instructions for it), f32, bf16
+  std::string dtype = "auto";  // --dtype: auto (bf16 on a device, f32 on the CPU), f32, bf16
   bool deterministic = true;   // --no-deterministic of train clears it
 
   [[nodiscard]] bool on_cuda() const noexcept { return device == "cuda"; }

@@ -113,7 +113,7 @@ std::string version_text() {
   const auto text = [&](const char* key) { return info[key].get<std::string>(); };
   return "solopo " SOLOPO_VERSION "\ninstruction set: " + text("instruction_set") + " (compiled for " +
          text("compiled_for") + ")\nmatrix library:  " + text("matrix_library") + "\nbf16 products:   " +
-         (kernels::has_native_bf16() ? "yes, unless --dtype f32"
+         (kernels::has_native_bf16() ? "yes, with --dtype bf16"
                                      : "not on this machine or not in this build") +
          "\nthreads:         " + std::to_string(kernels::thread_count()) +
          "\nCUDA:            " + (has_device_plugin() ? "built, for --device cuda" : "not built") +

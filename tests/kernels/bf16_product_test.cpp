@@ -1,6 +1,7 @@
 #include "solopo/kernels/bf16_product.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstdio>
 #include <limits>
@@ -140,6 +141,30 @@ TEST_CASE("a row of the processor's bf16 product does not depend on the rows bes
       CHECK(std::equal(some.begin(), some.end(), all.end() - m * n));
     }
   }
+}
+
+TEST_CASE("the processor's bf16 products inside a parallel region are whole sums") {
+  if (!kernels::has_native_bf16()) {
+    std::puts("SKIPPED: the processor's own bf16 products in parallel (no bf16 instructions here)");
+    return;
+  }
+  // Operands of halves: every sum is exact.
+  const std::vector<float> half(256 * 256, 0.5f);
+  std::atomic<int> wrong = 0;
+  kernels::parallel_for(256, [&](std::ptrdiff_t item) {
+    const std::ptrdiff_t width = item + 1;
+    for (const std::ptrdiff_t rows : {3, 45, 64, 129, 192})
+      for (const auto& [ta, tb, m, n, k] : {std::tuple{false, true, rows, width, std::ptrdiff_t{64}},
+                                            {false, false, rows, std::ptrdiff_t{64}, width},
+                                            {true, false, width, std::ptrdiff_t{64}, rows}}) {
+        std::vector<float> c(static_cast<std::size_t>(m * n), 1.0f);
+        kernels::NativeBf16Product::gemm<float>(ta, tb, m, n, k, 1.0f, half.data(), ta ? m : k, half.data(),
+                                                tb ? k : n, 1.0f, c.data(), n);
+        const float expected = 1.0f + 0.25f * static_cast<float>(k);
+        wrong += static_cast<int>(std::count_if(c.begin(), c.end(), [&](float x) { return x != expected; }));
+      }
+  });
+  CHECK(wrong == 0);
 }
 
 TEST_CASE("an empty sum of a bf16 product is beta times what was there") {

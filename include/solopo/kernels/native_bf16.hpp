@@ -13,6 +13,7 @@
 #include <array>
 #include <dnnl.hpp>
 #include <map>
+#include <optional>
 #include <string>
 #include <unordered_map>
 
@@ -38,7 +39,7 @@ inline const dnnl::engine& processor() {
 // A product of one shape, ready to run.
 class Matmul {
  public:
-  // The arguments of matmul() below, and for how many threads it is planned: negative, with one to run it.
+  // The arguments of matmul() below, and for how many threads it is planned.
   using Key = std::array<std::ptrdiff_t, 10>;
 
   Matmul(dnnl::memory::data_type type, const Key& key) {
@@ -81,9 +82,22 @@ class Matmul {
   std::unordered_map<int, dnnl::memory> arguments_;
 };
 
+// While it lives, what this thread asks for is planned for one thread.
+class OneThread {
+ public:
+  OneThread() noexcept { set_thread_count(1); }
+  ~OneThread() { set_thread_count(before_); }
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+ private:
+  int before_ = thread_count();
+};
+
 // C = op(A) op(B), added to C where `add`; A and B of `Type`, C of float. Inside a parallel region it runs on
-// the calling thread. Each thread keeps the products it met, up to 256, then begins anew: making one takes
-// longer than a small one runs.
+// the calling thread, and must be planned so: oneDNN 2.6 leaves out a part of the sum where it planned for
+// several threads and has one. Each thread keeps the products it met, up to 256, then begins anew: making one
+// takes longer than a small one runs.
 template <dnnl::memory::data_type Type>
 void matmul(bool ta, bool tb, std::ptrdiff_t m, std::ptrdiff_t n, std::ptrdiff_t k, const void* a,
             std::ptrdiff_t lda, const void* b, std::ptrdiff_t ldb, bool add, float* c, std::ptrdiff_t ldc) {
@@ -92,11 +106,12 @@ void matmul(bool ta, bool tb, std::ptrdiff_t m, std::ptrdiff_t n, std::ptrdiff_t
   try {
     static thread_local dnnl::stream stream(processor());
     static thread_local std::map<Matmul::Key, Matmul> products;
-    const Matmul::Key key = {ta,  tb,  m,   n,   k,
-                             lda, ldb, ldc, add, inside_parallel() ? -thread_count() : thread_count()};
+    const Matmul::Key key = {ta, tb, m, n, k, lda, ldb, ldc, add, inside_parallel() ? 1 : thread_count()};
     auto found = products.find(key);
     if (found == products.end()) {
       if (products.size() == kept) products.clear();
+      std::optional<OneThread> alone;
+      if (inside_parallel()) alone.emplace();
       found = products.try_emplace(key, Type, key).first;
     }
     found->second.run(stream, a, b, c);
