@@ -3,9 +3,11 @@
 #include "objective_checks.hpp"
 #include "solopo/objectives/cpo.hpp"
 #include "solopo/objectives/dpo.hpp"
+#include "solopo/objectives/ld_dpo.hpp"
 #include "solopo/objectives/odpo.hpp"
 #include "solopo/objectives/orpo.hpp"
 #include "solopo/objectives/solopo.hpp"
+#include "solopo/objectives/wpo.hpp"
 
 using namespace rule_checks;
 using Catch::Matchers::Contains;
@@ -22,6 +24,8 @@ PairBatch<std::vector<T>> some_pairs(std::size_t n) {
       role.logp.push_back(T(y.logp));
       role.ref_logp.push_back(T(y.ref_logp));
       role.length.push_back(T(y.length));
+      role.statistic.push_back(T(y.statistic));
+      role.ref_statistic.push_back(T(y.ref_statistic));
     }
     out.score_chosen.push_back(T(p.score_chosen));
     out.score_rejected.push_back(T(p.score_rejected));
@@ -35,10 +39,18 @@ void check_against_batch_loss(const O& objective) {
   for (const std::size_t n : {1, 7, 8, 9, 67}) {
     const auto batch = some_pairs<T>(n);
     const auto expected = batch_loss(objective, batch);
-    std::vector<T> loss(batch.chosen.logp.size()), g[role_count];
-    for (unsigned r = 0; r < role_count; ++r)
-      if (has(O::needs, response_roles[r].response)) g[r].resize(loss.size());
-    pair_losses(objective, batch, {loss, g[0], g[1], g[2], g[3], g[4]}, T(1) / static_cast<T>(n));
+    std::vector<T> loss(batch.chosen.logp.size()), g[role_count], by_statistic[role_count];
+    PairLossSpans<T> out{loss};
+    for (unsigned r = 0; r < role_count; ++r) {
+      if (!has(O::needs, response_roles[r].response)) continue;
+      g[r].resize(loss.size());
+      if (!has(O::needs, Needs::statistic)) continue;
+      by_statistic[r].resize(loss.size());
+      out.by_statistic[r] = by_statistic[r];
+    }
+    out.chosen = g[0], out.rejected = g[1], out.chosen_long = g[2], out.rejected_long = g[3],
+    out.third = g[4];
+    pair_losses(objective, batch, out, T(1) / static_cast<T>(n));
     double sum = 0;
     for (const T x : loss) sum += static_cast<double>(x);
     const double tolerance = std::is_same_v<T, float> ? 2e-6 : 1e-14;
@@ -49,6 +61,10 @@ void check_against_batch_loss(const O& objective) {
         CHECK(relative_error(g[1][i], static_cast<double>(expected.rejected[i]), 1) <= tolerance);
       if (!g[2].empty())
         CHECK(relative_error(g[2][i], static_cast<double>(expected.chosen_long[i]), 1) <= tolerance);
+      for (unsigned r = 0; r < role_count; ++r)
+        if (!by_statistic[r].empty())
+          CHECK(relative_error(by_statistic[r][i], static_cast<double>(expected.by_statistic[r][i]), 1) <=
+                tolerance);
     }
   }
 }
@@ -62,6 +78,8 @@ TEMPLATE_TEST_CASE("The losses of pairs are those of batch_loss(), around any ve
   check_against_batch_loss<TestType>(SoLoPO<DPO>{.alpha = 3.0f});
   check_against_batch_loss<TestType>(CPO{.nll = Nll::batch_tokens});
   check_against_batch_loss<TestType>(ODPO{});
+  check_against_batch_loss<TestType>(LDDPO{.ld_alpha = 0.5f});
+  check_against_batch_loss<TestType>(SoLoPO<WPO<>>{});
 }
 
 TEST_CASE("The losses of pairs read spans, and refuse what does not fit by name") {

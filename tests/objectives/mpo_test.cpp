@@ -1,10 +1,24 @@
 #include "solopo/objectives/mpo.hpp"
 
 #include "objective_checks.hpp"
+#include "solopo/objectives/any_objective.hpp"
+#include "solopo/objectives/differentiated.hpp"
+#include "solopo/objectives/ld_dpo.hpp"
 #include "solopo/objectives/sft.hpp"
+#include "solopo/objectives/tdpo1.hpp"
+#include "solopo/objectives/tpo.hpp"
+
+#include "solopo/objectives/solopo.hpp"
 
 using namespace rule_checks;
-#include "solopo/objectives/solopo.hpp"
+
+namespace {
+struct CollisionLoss {
+  [[maybe_unused]] static constexpr Needs needs = Needs::chosen | Needs::statistic;
+  [[maybe_unused]] static constexpr Statistic statistic = Statistic::collision_logp;
+  auto operator()(auto p) const { return -(p.chosen.logp - p.chosen.statistic); }
+};
+}  // namespace
 
 TEST_CASE("MPO is the weighted sum of its three parts") {
   const Pair<double> p = simple_pair<double>();
@@ -29,4 +43,24 @@ TEST_CASE(
   }
   check_objective(sum);
   check_gradient(SoLoPO<Three>{.base = sum, .alpha = 2.0f});
+}
+
+TEST_CASE(
+    "A sum and a differentiated loss say what their statistic and third response are, as their parts do") {
+  using Compared = Sum<SFT, TDPO1>;
+  CHECK(statistic_of<Compared> == Statistic::sequential_kl);
+  CHECK(is_semi_gradient<Sum<TDPO1, SFT>> == is_semi_gradient<TDPO1>);
+  CHECK(AnyObjective("sum", Compared{}).statistic() == Statistic::sequential_kl);
+  CHECK(AnyObjective("sum", Sum<LDDPO, TPO>{}).third() == ThirdResponse::reference);
+  CHECK(AnyObjective("sum", Sum<LDDPO, TPO>{}).statistic() == Statistic::head_logp);
+  CHECK(statistic_of<Sum<SFT, DPO>> == Statistic::none);
+  CHECK(AnyObjective("differentiated", Differentiated<CollisionLoss>{}).statistic() ==
+        Statistic::collision_logp);
+  check_objective(Sum<LDDPO, TPO>{{}, 0.5f, {{}, 2.0f}});
+}
+
+TEST_CASE("The reward of a float response reads its statistics") {
+  const Response<float> y{.logp = -30, .ref_logp = -32, .length = 9, .statistic = -20, .ref_statistic = -21};
+  const AnyObjective objective("ld-dpo", LDDPO{.beta = 0.1f, .ld_alpha = 0.5f});
+  CHECK(objective.reward(y) == Approx(0.1 * (0.5 * 2 + 0.5 * 1)).epsilon(1e-6));
 }

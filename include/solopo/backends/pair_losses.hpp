@@ -102,16 +102,16 @@ void pair_losses(const O& objective, const PairBatch<V>& batch, const PairLossSp
   in.mean_length = &length;
   batch_detail::check_space(out.loss, "out.loss", pairs);
   const std::span<T> spaces[] = {out.chosen, out.rejected, out.chosen_long, out.rejected_long, out.third};
+  PairLossArrays<T> to{out.loss.data(),        out.chosen.data(),        out.rejected.data(),
+                       out.chosen_long.data(), out.rejected_long.data(), out.third.data()};
   for (unsigned r = 0; r < role_count; ++r) {
-    if (has(O::needs, response_roles[r].response))
-      batch_detail::check_space(spaces[r], std::string("out.") + response_roles[r].name, pairs);
+    const std::string name = response_roles[r].name;
+    if (has(O::needs, response_roles[r].response)) batch_detail::check_space(spaces[r], "out." + name, pairs);
+    if (!has(O::needs, response_roles[r].response | Needs::statistic)) continue;
+    batch_detail::check_space(out.by_statistic[r], "out.by_statistic of " + name, pairs);
+    to.by_statistic[r] = out.by_statistic[r].data();
   }
-  const PairFunctor<O, T> pair{objective,
-                               in,
-                               {out.loss.data(), out.chosen.data(), out.rejected.data(),
-                                out.chosen_long.data(), out.rejected_long.data(), out.third.data()},
-                               scale};
-  batch_detail::each_pair(pair, pairs);
+  batch_detail::each_pair(PairFunctor<O, T>{objective, in, to, scale}, pairs);
 }
 
 }  // namespace solopo

@@ -63,9 +63,7 @@ class AnyObjective {
     if (!has_reward()) throw ArgumentError("objective", name_ + " has no implicit reward");
     return held_->reward(y);
   }
-  [[nodiscard]] double reward(const Response<float>& y) const {
-    return reward(Response<double>{y.logp, y.ref_logp, y.length});
-  }
+  [[nodiscard]] double reward(const Response<float>& y) const { return reward(converted<double>(y)); }
 
   // Whether it holds a short-to-long alignment term.
   [[nodiscard]] bool has_alignment() const noexcept { return held_->has_alignment(); }
@@ -98,6 +96,11 @@ class AnyObjective {
 
   template <class O>
   struct Held final : Erased {
+    static_assert(!has(O::needs, Needs::statistic) || statistic_of<O> != Statistic::none,
+                  "an objective that needs a statistic says which: static constexpr Statistic statistic");
+    static_assert(
+        !has(O::needs, Needs::third) || third_of<O> != ThirdResponse::none,
+        "an objective that needs a third response says which: static constexpr ThirdResponse third");
     O objective;
     explicit Held(const O& o) : objective(o) {}
 

@@ -11,7 +11,8 @@ namespace solopo {
 // `Loss` is a named struct with `auto operator()(auto p) const` that computes the loss of a Pair with + - * /
 // and the functions of dual.hpp (called without `std::`), annotated SOLOPO_HD for use in a kernel. It says
 // what it reads in `static constexpr Needs needs`; without that it is taken to read chosen, rejected and
-// their references. A `reward()` of the loss is passed on, so that SoLoPO<Differentiated<Loss>> works.
+// their references. A `reward()` of the loss is passed on, so that SoLoPO<Differentiated<Loss>> works, and so
+// are `third` and `statistic`.
 template <ScalarRule Loss>
 struct Differentiated {
   Loss rule{};
@@ -25,6 +26,8 @@ struct Differentiated {
       return needs_of_responses(Needs::chosen | Needs::rejected, true);
     }
   }();
+  static constexpr Statistic statistic = statistic_of<Loss>;
+  static constexpr ThirdResponse third = third_of<Loss>;
   SOLOPO_HD constexpr auto reward() const noexcept requires requires(const Loss& l) { l.reward(); }
   { return rule.reward(); }
   SOLOPO_HD constexpr auto logged_reward() const noexcept requires requires(const Loss& l) {
