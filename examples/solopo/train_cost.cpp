@@ -78,6 +78,15 @@ Ways ways_of(const TrainCommandOptions& options, const TrainPlan& plan) {
   return out;
 }
 
+// What a run does with a record; a cached reference is counted apart.
+cost::TrainingOptions training_of(const TrainCommandOptions& options, const TrainPlan& plan) {
+  cost::TrainingOptions out = llama_training(options.recompute, adapters_of(plan));
+  out.coupled = objective_of(plan).is_coupled();
+  out.compares = plan.entry->statistic == Statistic::sequential_kl;
+  out.reference = reference_is_live(plan) ? cost::Reference::every_step : cost::Reference::none;
+  return out;
+}
+
 bool has_two_passes(const TrainPlan& plan) {
   return plan.entry->needs_long_prompt && plan.entry->statistic != Statistic::sequential_kl;
 }
@@ -111,20 +120,26 @@ cost::MemoryBytes peak_memory(const TrainPlan& plan, const Ways& ways, std::size
   const cost::ModelShape shape = model_shape(plan.text.config);
   CollateOptions layout = layout_of(plan, objective_of(plan));
   layout.share_prefix = ways.share_prefix;
-  layout.long_gradient = ways.long_gradient;
   layout.passes = ways.passes;
+  // Where some steps are full the others' read keys stay beside them.
+  std::vector<LongGradient> gradients = {ways.long_gradient};
+  if (plan.trainer.full_gradient_every > 0 && ways.long_gradient == LongGradient::full)
+    gradients.push_back(LongGradient::response);
   cost::MemoryBytes held;
   cost::Count most = 0;
-  for (const PreferenceRecord& record : plan.records.records)
-    for (const Collated& batch :
-         collate_passes(tokens > 0 ? shortened(record, tokens) : record, layout, Side::policy)) {
-      const cost::MemoryBytes memory = memory_of(batch.sequences, shape, ways, plan);
-      held = held.grown_to(memory);
-      if (memory.total() <= most) continue;
-      most = memory.total();
-      if (largest != nullptr) *largest = &record;
-      if (rows != nullptr) *rows = static_cast<cost::Count>(batch.sequences.tokens.size());
-    }
+  for (const LongGradient gradient : gradients) {
+    layout.long_gradient = gradient;
+    for (const PreferenceRecord& record : plan.records.records)
+      for (const Collated& batch :
+           collate_passes(tokens > 0 ? shortened(record, tokens) : record, layout, Side::policy)) {
+        const cost::MemoryBytes memory = memory_of(batch.sequences, shape, ways, plan);
+        held = held.grown_to(memory);
+        if (memory.total() <= most) continue;
+        most = memory.total();
+        if (largest != nullptr) *largest = &record;
+        if (rows != nullptr) *rows = static_cast<cost::Count>(batch.sequences.tokens.size());
+      }
+  }
   return held;
 }
 
@@ -218,21 +233,22 @@ TrainCost train_cost(const TrainCommandOptions& options, const TrainPlan& plan) 
   const cost::RecordWork work = work_on(plan.records.records, layout, Side::policy);
   out.policy = work.differentiated;
   out.read = work.read;
-  if (objective.is_coupled()) out.scored = work.differentiated + work.read;
+  const cost::TrainingOptions training = training_of(options, plan);
   const cost::Work reference = forward_work(plan.records.records, layout, Side::reference);
   const cost::Work eval_reference = forward_work(plan.eval.records, layout, Side::reference);
   out.evaluation = forward_work(plan.eval.records, layout, Side::policy);
-  if (reference_is_live(plan)) {  // each time a record is read
-    out.scored += reference;
-    if (objective.is_coupled()) out.scored += reference;
-    out.evaluation += eval_reference;
-  } else {
-    out.reference = reference + eval_reference;
-  }
+  const bool live = reference_is_live(plan);  // each time a record is read
+  if (!live) out.reference = reference + eval_reference;
   const auto flops_of = [&](const cost::RecordWork& trained) {
-    return cost::record_flops(
-        shape, {.differentiated = trained.differentiated, .read = trained.read + trained.scored + out.scored},
-        llama_training(options.recompute, lora));
+    cost::TrainingOptions policy = training;
+    policy.reference = cost::Reference::none;
+    cost::Flops flops = cost::record_flops(shape,
+                                           {.differentiated = trained.differentiated,
+                                            .read = trained.read + trained.scored,
+                                            .scored = trained.differentiated + trained.read},
+                                           policy);
+    if (live) flops += cost::forward_flops(shape, reference);
+    return flops;
   };
   out.flops = flops_of(work);
   if (const std::int64_t every = plan.trainer.full_gradient_every; every > 0) {
@@ -243,6 +259,8 @@ TrainCost train_cost(const TrainCommandOptions& options, const TrainPlan& plan) 
   }
   out.reference_flops = cost::forward_flops(shape, out.reference, lora);
   out.evaluation_flops = cost::forward_flops(shape, out.evaluation, lora);
+  if (live) out.evaluation_flops += cost::forward_flops(shape, eval_reference);
+  if (training.compares) out.evaluation_flops.head += cost::forward_flops(shape, out.evaluation).head;
   const PreferenceRecord* largest = nullptr;
   out.memory = peak_memory(plan, ways_of(options, plan), 0, &largest, &out.largest_rows);
   if (largest != nullptr) out.largest = largest->id;
@@ -255,7 +273,8 @@ TrainCost train_cost(const TrainCommandOptions& options, const TrainPlan& plan) 
 std::optional<AgainstLong> against_long(const TrainCommandOptions& options, const TrainPlan& plan,
                                         const TrainCost& cost) {
   const cost::ModelShape shape = model_shape(plan.text.config);
-  cost::Work plain, shared;
+  const cost::TrainingOptions training = training_of(options, plan);
+  double plain = 0, shared = 0;
   for (const PreferenceRecord& r : plan.records.records) {
     if (r.prompt.empty() || r.prompt_long.empty() || r.chosen.empty() || r.rejected.empty())
       return std::nullopt;
@@ -263,15 +282,13 @@ std::optional<AgainstLong> against_long(const TrainCommandOptions& options, cons
       return static_cast<cost::Count>(ids.size());
     };
     const cost::RecordLengths lengths{size(r.prompt), size(r.prompt_long), size(r.chosen), size(r.rejected)};
-    plain += cost::record_work(lengths, {.sides = cost::Sides::pair_long}).differentiated;
-    shared += llama_work(lengths, {.sides = cost::Sides::pair_long, .share_prefix = true}).differentiated;
+    const auto flops = [&](const cost::RecordWork& work) {
+      return cost::record_flops(shape, work, training).total();
+    };
+    plain += flops(cost::record_work(lengths, {.sides = cost::Sides::pair_long}));
+    shared += flops(llama_work(lengths, {.sides = cost::Sides::pair_long, .share_prefix = true}));
   }
-  const auto flops = [&](const cost::Work& work) {
-    return cost::record_flops(shape, {.differentiated = work},
-                              llama_training(options.recompute, adapters_of(plan)))
-        .total();
-  };
-  return AgainstLong{cost.flops.total() / flops(plain), cost.flops.total() / flops(shared)};
+  return AgainstLong{cost.flops.total() / plain, cost.flops.total() / shared};
 }
 
 std::string describe_cost(const TrainCommandOptions& options, const TrainPlan& plan, const TrainCost& cost) {

@@ -18,9 +18,8 @@ struct TrainCost {
   std::size_t records = 0;  // of the training file
   cost::Work policy;        // of all of them, each trained once
   cost::Work read;          // of them, prompts read without a gradient
-  cost::Work scored;        // forward only: what a coupled objective reads before it trains
-  cost::Work reference,
-      evaluation;  // one forward of the reference on all records, of the policy on held-out ones
+  cost::Work reference;     // one forward of a reference that is asked once, on all records
+  cost::Work evaluation;    // one forward of the policy on held-out records
   cost::Flops flops, reference_flops, evaluation_flops;
   cost::MemoryBytes memory;  // at the peak, that is with the largest record
   std::string largest;       // its id

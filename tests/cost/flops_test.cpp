@@ -54,6 +54,17 @@ TEST_CASE("A reference costs one forward, once an epoch when it is cached") {
         plain + forward / 4);
 }
 
+TEST_CASE(
+    "Coupled objectives score a record first, and comparing with the reference takes its logits twice") {
+  const RecordWork record = record_work({4, 9, 2, 3}, {});
+  const Flops plain = record_flops(tiny, record), forward = forward_flops(tiny, record.scored);
+  CHECK(record_flops(tiny, record, {.coupled = true}) == plain + forward);
+  CHECK(record_flops(tiny, record, {.reference = Reference::every_step, .coupled = true}).total() ==
+        plain.total() + 2 * forward.total());
+  const Flops compared = record_flops(tiny, record, {.compares = true});
+  CHECK(compared == plain + Flops{0, 0, 2 * forward_flops(tiny, record.differentiated).head});
+}
+
 TEST_CASE("Frozen linear layers cost four operations a weight and token, their adapters six") {
   const RecordWork record = record_work({4, 9, 2, 3}, {});
   const double tokens = static_cast<double>(record.differentiated.tokens);

@@ -7,6 +7,7 @@
 #include "catch.hpp"
 #include "gradient_check.hpp"
 #include "random_values.hpp"
+#include "solopo/kernels/parallel.hpp"
 #include "tensor_distance.hpp"
 #include "tiny_llama.hpp"
 
@@ -161,6 +162,34 @@ TEST_CASE("the gradient is the same bits run after run") {
   const auto weights = test::random_weights<float>(test::tiny_config());
   const PackedSequences batch = Example().shared();
   CHECK(gradient(weights, batch) == gradient(weights, batch));
+}
+
+TEST_CASE("another number of threads agrees to rounding, and gives its own bits again") {
+  const auto weights = test::random_weights<float>(test::tiny_config());
+  const PackedSequences batch = Example().shared();
+  struct Result {
+    std::vector<float> logps, gradient;
+    bool operator==(const Result&) const = default;
+  };
+  const int before = kernels::thread_count();
+  const auto with = [&](int threads) {
+    kernels::set_thread_count(threads);
+    Result out{Llama<float>(weights).response_logps(batch), gradient(weights, batch)};
+    kernels::set_thread_count(before);
+    return out;
+  };
+  const Result one = with(1);
+  for (const int threads : {1, 2, 3}) {
+    CAPTURE(threads);
+    const Result other = with(threads);
+    CHECK(with(threads) == other);
+    for (std::size_t i = 0; i < one.logps.size(); ++i)
+      CHECK(other.logps[i] == Approx(one.logps[i]).epsilon(1e-5));
+    for (const TensorSlot& slot : weights.layout.slots()) {
+      CAPTURE(slot.name);
+      CHECK(test::tensor_distance(slot, other.gradient, one.gradient) <= 1e-5);
+    }
+  }
 }
 
 TEST_CASE("float agrees with double") {

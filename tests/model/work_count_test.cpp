@@ -255,3 +255,22 @@ TEST_CASE("A configuration's shape has the weights of its layout, padding apart"
       CHECK(model_shape(c).weights() == weights);
     }
 }
+
+TEST_CASE("A model that meets longer responses holds no more than one that meets the longest alone") {
+  const LlamaWeights<float> weights = test::random_weights<float>(config());
+  const auto held = [&](std::initializer_list<std::size_t> sizes) {
+    Llama<float> model(weights);
+    std::vector<float> gradients(weights.data.size());
+    for (const std::size_t size : sizes) {
+      PreferenceRecord longer = record();
+      longer.chosen.assign(size, 3);
+      longer.rejected.assign(size, 4);
+      const Collated batch = collate(longer, {.needs = both_responses}, Side::policy);
+      model.forward(batch.sequences);
+      model.backward(std::vector<float>(static_cast<std::size_t>(batch.sequences.responses), 1.0f),
+                     gradients);
+    }
+    return model.peak_bytes();
+  };
+  CHECK(held({30, 31, 29}) == held({31}));
+}

@@ -130,6 +130,8 @@ struct TrainingOptions {
   double epochs = 1;             // over which a cached reference is spread
   Lora lora{};                   // rank 0: every weight is trained
   bool recompute_inner = false;  // the adapters' inner activations again in the backward instead of kept
+  bool coupled = false;   // each record is scored before it is differentiated, with the others of its batch
+  bool compares = false;  // logits of the reference too, forward and backward: Statistic::sequential_kl
 };
 
 // One record, trained once.
@@ -141,6 +143,8 @@ constexpr Flops record_flops(const ModelShape& shape, const RecordWork& work,
   flops += recompute_flops(shape, rows, options.recompute, lora);
   if (options.recompute_logits) flops.head += forward_flops(shape, rows).head;
   if (options.recompute_inner) flops += inner_recompute_flops(shape, rows, lora);
+  if (options.coupled) flops += forward_flops(shape, work.scored, lora);
+  if (options.compares) flops.head += 2 * forward_flops(shape, rows).head;
   if (options.reference != Reference::none) {
     const double times = options.reference == Reference::cached ? 1 / options.epochs : 1;
     flops += times * forward_flops(shape, work.scored);

@@ -59,7 +59,7 @@ void for_each_tile(const HeadRows<T>& head, const RowStatistic<T>& statistic, Al
   const std::ptrdiff_t most_rows = std::min(head_tile_rows, rows),
                        most_tokens = std::min(head_tile_columns, vocab), one = most_rows * most_tokens;
   const auto size = static_cast<std::size_t>(one * (statistic.compares() ? 2 : 1));
-  if (logits.size() < size) logits.resize(size);
+  if (logits.size() < size) resize_discarding(logits, size);
   const auto multiply = [](const HeadRows<T>& h, const Tile<T>& tile, T* out) {
     const MatrixView<const T> part = h.weight.slice(tile.token, tile.token + tile.tokens);
     Product::template gemm<T>(false, true, tile.rows, tile.tokens, part.columns, T(1), h.hidden.row(tile.row),

@@ -107,7 +107,7 @@ class Llama {
       if (!by_statistic.empty() && !dstatistics.empty()) by_statistic[i] = dstatistics[response];
     }
     const auto head_shape = static_cast<std::ptrdiff_t>(targets);
-    dhead_.resize(targets * width);
+    kernels::resize_discarding(dhead_, targets * width);
     const auto dnormed = dense(dhead_.data(), head_shape, c.hidden_size);
     kernels::lm_head_backward<T, Product>(
         dense<const T>(head_rows_.data(), head_shape, c.hidden_size), head_weight(), head_tokens_,
@@ -115,7 +115,8 @@ class Llama {
         dense(lora_ ? nullptr : gradients.data() + weights_.layout.head, c.vocab_size, c.hidden_size),
         logits_, statistic_, row_statistics_, by_statistic);
     // Final norm, at the rows that were scored; every other row's gradient begins at zero.
-    dstream_.assign(static_cast<std::size_t>(rows) * width, T(0));
+    kernels::resize_discarding(dstream_, static_cast<std::size_t>(rows) * width);
+    std::fill(dstream_.begin(), dstream_.end(), T(0));
     const auto dstream = dense(dstream_.data(), rows, c.hidden_size);
     const MatrixView<T> output = state_.input(layers_.size());
     const T* norm_weight = weights_.data.data() + weights_.layout.final_norm;
@@ -317,7 +318,7 @@ class Llama {
     }
 
     const std::size_t targets = batch.targets.size();
-    head_rows_.resize(targets * width);
+    kernels::resize_discarding(head_rows_, targets * width);
     head_tokens_.resize(targets);
     head_lse_.resize(kernels::log_sum_exp_size(targets, statistic_));
     row_statistics_.resize(statistic_.any() ? targets : 0);

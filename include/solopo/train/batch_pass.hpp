@@ -76,9 +76,10 @@ BatchPass accumulate_batch(Model& model, const AnyObjective& objective, NamedSta
                            const CollateOptions& options, std::span<float> gradients, Done&& done) {
   std::vector<PairLoss<float>> losses(batch.size());
   NamedState next = state;
+  std::vector<PairPass> scored;
   if (objective.is_coupled()) {
-    const std::vector<Pair<float>> pairs =
-        batch_pass_detail::pairs_of(batch_pass_detail::score_batch(model, data, batch, options));
+    scored = batch_pass_detail::score_batch(model, data, batch, options);
+    const std::vector<Pair<float>> pairs = batch_pass_detail::pairs_of(scored);
     next = objective.advanced(state, pairs);
     objective.losses(pairs, next, losses);
   }
@@ -86,11 +87,12 @@ BatchPass accumulate_batch(Model& model, const AnyObjective& objective, NamedSta
   const float share = 1.0f / static_cast<float>(batch.size());
   BatchPass out;
   for (std::size_t i = 0; i < batch.size(); ++i) {
+    const auto loss_of = [&](const Pair<float>& p) {
+      if (!objective.is_coupled()) losses[i] = objective(p);
+      return losses[i];
+    };
     const PairPass pass = backpropagate_pair(model, data, batch[i], options, mean_length, share, gradients,
-                                             [&](const Pair<float>& p) {
-                                               if (!objective.is_coupled()) losses[i] = objective(p);
-                                               return losses[i];
-                                             });
+                                             loss_of, scored.empty() ? nullptr : &scored[i].reference);
     batch_pass_detail::take(out, objective, pass, losses[i].loss);
     done(i);
   }

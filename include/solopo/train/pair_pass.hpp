@@ -29,6 +29,7 @@ struct TrainData {
 // One record as its objective sees it.
 struct PairPass {
   Pair<float> pair;
+  RecordReference reference;
   std::size_t rows = 0;  // tokens that went through the model
 };
 
@@ -103,29 +104,30 @@ template <PolicyModel Model>
 [[nodiscard]] PairPass score_pair(Model& model, const TrainData& data, std::size_t index,
                                   const CollateOptions& options, float mean_length) {
   namespace detail = pair_pass_detail;
-  const RecordReference reference = detail::reference_of(data, index, options);
-  PairPass out;
+  PairPass out{.pair = {}, .reference = detail::reference_of(data, index, options)};
   for (const Collated& batch : collate_passes(data.records[index], options, Side::policy)) {
     const std::vector<float> logps =
         model.response_logps(batch.sequences, detail::row_statistic(data, options));
     detail::add(out.pair, batch, logps, model.statistics());
     out.rows += detail::rows_of(batch.sequences);
   }
-  detail::complete(out.pair, reference, data.records[index], mean_length);
+  detail::complete(out.pair, out.reference, data.records[index], mean_length);
   return out;
 }
 
 // Forward and backward: adds to `gradients` `share` times the gradient of the loss that loss_of(pair) gives.
-// Throws NonFiniteError naming the record, before it adds anything.
+// `known`: what the reference says of the record, where it was asked before; a statistic that compares needs
+// it to run now. Throws NonFiniteError naming the record, before it adds anything.
 template <PolicyModel Model, class LossOf>
 PairPass backpropagate_pair(Model& model, const TrainData& data, std::size_t index,
                             const CollateOptions& options, float mean_length, float share,
-                            std::span<float> gradients, LossOf&& loss_of) {
+                            std::span<float> gradients, LossOf&& loss_of,
+                            const RecordReference* known = nullptr) {
   namespace detail = pair_pass_detail;
-  const RecordReference reference = detail::reference_of(data, index, options);
+  const bool asks = known == nullptr || options.statistic == Statistic::sequential_kl;
+  PairPass out{.pair = {}, .reference = asks ? detail::reference_of(data, index, options) : *known};
   const kernels::RowStatistic<float> statistic = detail::row_statistic(data, options);
   const std::vector<Collated> batches = collate_passes(data.records[index], options, Side::policy);
-  PairPass out;
   // The loss couples the batches: all but the last run without a gradient first, and again after it.
   for (std::size_t i = 0; i < batches.size(); ++i) {
     const PackedSequences& sequences = batches[i].sequences;
@@ -135,7 +137,7 @@ PairPass backpropagate_pair(Model& model, const TrainData& data, std::size_t ind
     detail::add(out.pair, batches[i], logps, model.statistics());
     out.rows += detail::rows_of(sequences);
   }
-  detail::complete(out.pair, reference, data.records[index], mean_length);
+  detail::complete(out.pair, out.reference, data.records[index], mean_length);
   const PairLoss<float> loss = loss_of(out.pair);
   detail::require_finite(loss, data.records[index]);
   for (std::size_t i = batches.size(); i-- > 0;) {
