@@ -1,8 +1,10 @@
 // metrics.jsonl of a run: a line for each step and each evaluation.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 
 #include "solopo/io/jsonl.hpp"
 #include "solopo/train/metrics.hpp"
@@ -10,7 +12,8 @@
 namespace solopo::cli {
 
 // The log of a run that goes on after `step` steps: what an earlier process wrote about later steps is
-// dropped, since they are done again; with 0 the log begins anew. Throws IoError, DataError.
+// dropped, since they are done again, and so is what cannot be read; with 0 the log begins anew. Throws
+// IoError, DataError where the file is no log at all.
 class MetricsLog {
  public:
   MetricsLog(const std::filesystem::path& path, std::int64_t step) : appender_(prepared(path, step)) {}
@@ -29,7 +32,8 @@ class MetricsLog {
       return path;
     }
     io::JsonlWriter kept(path);
-    io::JsonlReader reader(path, {.max_bad = 1});  // a last line cut by a kill
+    // A killed run leaves a cut line, a failing disk more; what the log lost must not stop a run.
+    io::JsonlReader reader(path, {.max_bad = std::numeric_limits<std::size_t>::max()});
     while (const auto line = reader.next()) {
       const auto at = line->value.find("step");
       if (at != line->value.end() && at->is_number_integer() && at->get<std::int64_t>() <= step) {

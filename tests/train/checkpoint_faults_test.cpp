@@ -11,6 +11,9 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdarg>
+#include <filesystem>
+#include <limits>
+#include <string>
 
 #include "catch.hpp"
 #include "tiny_run.hpp"
@@ -48,6 +51,10 @@ extern "C" {
 ssize_t write(int descriptor, const void* data, size_t bytes) {
   static auto* const real = next<ssize_t(int, const void*, size_t)>("write");
   return descriptor > 2 && strikes() ? -1 : real(descriptor, data, bytes);
+}
+ssize_t pread(int descriptor, void* data, size_t bytes, off_t offset) {
+  static auto* const real = next<ssize_t(int, void*, size_t, off_t)>("pread");
+  return strikes() ? -1 : real(descriptor, data, bytes, offset);
 }
 int fsync(int descriptor) {
   static auto* const real = next<int(int)>("fsync");
@@ -193,6 +200,37 @@ TEST_CASE("A failure at any call while saving is an error, leaves the older chec
   fail_with = ENOSPC;
 }
 
+TEST_CASE("A checkpoint that the system fails to read is an error, and no older one is taken for it") {
+  TemporaryFolder folder;
+  Recorder recorder;
+  TinyRun run = saving_run(folder.path());
+  run.options.keep_last = 2;
+  train_tiny(run, recorder);
+  for (const int number : {EIO, EACCES, EMFILE}) {
+    fail_with = number;
+    int failed = 0;
+    for (long n = 0;; ++n) {
+      std::optional<Checkpoint> found;
+      bool thrown = false;
+      calls_left = n;
+      calls_seen = 0;
+      fault = Fault::fail;
+      try {
+        found = newest_checkpoint(folder.path());
+      } catch (const Error&) {
+        thrown = true;
+      }
+      fault = Fault::none;
+      if (calls_seen <= n) break;
+      INFO("errno " << number << " at call " << n);
+      failed += thrown;
+      CHECK((thrown || found->state.step == 3));
+    }
+    CHECK(failed > 4);
+  }
+  fail_with = ENOSPC;
+}
+
 TEST_CASE("With the rule warn a full disk costs the checkpoint, not the run") {
   const std::vector<float> expected = uninterrupted();
   TemporaryFolder folder;
@@ -203,6 +241,31 @@ TEST_CASE("With the rule warn a full disk costs the checkpoint, not the run") {
   REQUIRE(recorder.warnings.size() == 1);
   CHECK(recorder.warnings[0].find("no checkpoint at step 2") == 0);
   CHECK(recorder.saves == std::vector<std::int64_t>{1, 3});
+}
+
+TEST_CASE("A best checkpoint that could not be written is not the best") {
+  const auto run_in = [](const fs::path& folder, Recorder& recorder) {
+    TinyRun run = saving_run(folder);
+    run.eval_records = 3;
+    run.options.eval_every = 1;
+    run.options.save_failure = SaveFailure::warn;
+    return train_tiny(run, recorder).result.best_step;
+  };
+  TemporaryFolder whole, parts;
+  Recorder all;
+  const std::int64_t best = run_in(whole.path(), all);
+  FaultDuringSave recorder(Fault::fail, best, 3);
+  const std::int64_t second = run_in(parts.path(), recorder);
+  REQUIRE(recorder.warnings.size() == 1);
+  std::int64_t expected = -1;
+  double least = std::numeric_limits<double>::infinity();
+  for (const auto& [step, metrics] : recorder.evals)
+    if (step != best && *metrics.find("eval_loss") < least) {
+      least = *metrics.find("eval_loss");
+      expected = step;
+    }
+  CHECK(second == expected);
+  CHECK(fs::exists(parts.path() / ("checkpoint-" + std::to_string(second))));
 }
 
 TEST_CASE("A limit on file size is an IoError and leaves the older checkpoint") {

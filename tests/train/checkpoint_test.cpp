@@ -166,6 +166,14 @@ TEST_CASE("Two damaged checkpoints are passed over; when all are damaged the run
   }
 }
 
+TEST_CASE("A folder of checkpoints that cannot be read is an error, and one that is not there has none") {
+  TemporaryFolder folder;
+  CHECK(list_checkpoints(folder.path() / "none").empty());
+  const fs::path turns = folder.path() / "turns";
+  fs::create_symlink("turns", turns);
+  CHECK_THROWS_AS(list_checkpoints(turns), IoError);
+}
+
 TEST_CASE("What a killed save left behind is ignored by resume and removed by the next save") {
   ThreeCheckpoints c;
   const fs::path left = c.folder.path() / ".checkpoint-9.tmp";

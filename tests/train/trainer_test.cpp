@@ -117,6 +117,33 @@ TEST_CASE("The gradient of a step of a coupled objective is that of its loss at 
   CHECK((loss_at(h) - loss_at(-h)) / (2 * h) == Approx(norm).epsilon(1e-2));
 }
 
+TEST_CASE("A live reference is asked once for a record, also where the objective couples a batch") {
+  struct Asked final : LiveReference {
+    std::size_t times = 0;
+    RecordReference score(const PreferenceRecord&, const CollateOptions&) override {
+      ++times;
+      return {.logps = {-9, -8}};
+    }
+    [[nodiscard]] kernels::HeadRows<float> head_rows() const override { return {}; }
+    [[nodiscard]] Parameters parameters() override { return {}; }
+  };
+  const std::vector<PreferenceRecord> records = tiny_records(4);
+  const std::vector<std::size_t> batch = {0, 1, 2, 3};
+  for (const char* name : {"dpo", "aot"}) {
+    CAPTURE(name);
+    LlamaWeights<float> weights = tiny_weights();
+    Llama<float> model(weights);
+    Asked live;
+    const AnyObjective objective = make_objective(name);
+    std::vector<float> gradient(weights.data.size());
+    NamedState state = objective.initial_state();
+    const TrainData data{.records = records, .reference = nullptr, .live = &live};
+    accumulate_batch(model, objective, state, data, batch, {.needs = objective.needs()}, gradient,
+                     [](std::size_t) {});
+    CHECK(live.times == 4);
+  }
+}
+
 TEST_CASE("The gradient through heads and tails of responses is that of the loss") {
   LlamaWeights<float> weights = tiny_weights();
   Llama<float> model(weights);
@@ -387,6 +414,11 @@ TEST_CASE("An objective that needs a reference is refused without one") {
   CHECK_THROWS_AS(Trainer(model, parameters_of(weights), make_objective("dpo"), {.records = records}, {},
                           options, recorder),
                   ArgumentError);
+  ReferenceLogps reference;
+  for (const unsigned role : {0, 1}) reference.roles[role] = {-5, -6};
+  CHECK_THROWS_WITH(Trainer(model, parameters_of(weights), make_objective("ld-dpo"),
+                            {.records = records, .reference = &reference}, {}, options, recorder),
+                    Catch::Contains("no reference statistics of chosen"));
 }
 
 TEST_CASE("The gradient through statistics and scored prompts is that of the loss") {
@@ -451,6 +483,17 @@ TEST_CASE("A reference that follows the policy all the way is the policy right a
   CHECK(*recorder.steps[1].second.find("rewards/margins") != 0.0);
   CHECK(*recorder.steps[2].second.find("rewards/margins") == 0.0);  // after the update of step 2
   CHECK(*recorder.steps[3].second.find("rewards/margins") != 0.0);
+}
+
+TEST_CASE("An evaluation is against the reference of the steps before it") {
+  Recorder recorder;
+  TinyRun run{.objective = "dpo", .eval_records = 3, .max_steps = 4};
+  run.live = true;
+  run.options.eval_every = 2;
+  run.options.reference_update = {.every = 2, .mixup = 1};
+  train_tiny(run, recorder);
+  REQUIRE(recorder.evals.size() == 2);
+  for (const auto& [step, metrics] : recorder.evals) CHECK(*metrics.find("eval_rewards/margins") != 0.0);
 }
 
 TEST_CASE("A reference moves by its share towards the policy") {

@@ -62,12 +62,14 @@ inline void remove_leftovers(const std::filesystem::path& run) {
 
 }  // namespace checkpoint_detail
 
-// Steps of the folders named checkpoint-<step>, ascending; complete or not.
+// Steps of the folders named checkpoint-<step>, ascending; complete or not. None where there is no folder
+// `run`; throws IoError where it cannot be read.
 [[nodiscard]] inline std::vector<std::int64_t> list_checkpoints(const std::filesystem::path& run) {
   std::vector<std::int64_t> steps;
   std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(run, error)) {
-    const std::string name = entry.path().filename().string();
+  std::filesystem::directory_iterator entry(run, error);
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
     constexpr std::string_view prefix = "checkpoint-";
     if (!name.starts_with(prefix) || name.size() == prefix.size() || name.size() > prefix.size() + 15)
       continue;
@@ -76,6 +78,8 @@ inline void remove_leftovers(const std::filesystem::path& run) {
     if (digits.size() > 1 && digits.front() == '0') continue;
     steps.push_back(std::stoll(digits));
   }
+  if (error && error != std::errc::no_such_file_or_directory)
+    throw IoError("read the folder", run.string(), error.value(), error.message());
   std::sort(steps.begin(), steps.end());
   return steps;
 }

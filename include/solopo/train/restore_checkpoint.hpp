@@ -23,12 +23,25 @@
 
 namespace solopo {
 
+namespace checkpoint_detail {
+
+// Throws IoError where the system does not say.
+inline bool is_there(const std::filesystem::path& file) {
+  std::error_code error;
+  const bool found = std::filesystem::exists(file, error);
+  if (error) throw IoError("look for", file.string(), error.value(), error.message());
+  return found;
+}
+
+}  // namespace checkpoint_detail
+
 // Reads the manifest and checks size and SHA-256 of every file it names. Throws ModelError with a code that
-// begins with "checkpoint_": manifest, missing, size, sha256.
+// begins with "checkpoint_" for damage: manifest, missing, size, sha256. What the system fails to read may be
+// whole: then it throws IoError, or ModelError with the code unreadable.
 [[nodiscard]] inline Checkpoint read_manifest(const std::filesystem::path& folder) {
   namespace detail = checkpoint_detail;
   const std::filesystem::path path = folder / detail::manifest_name;
-  if (!std::filesystem::exists(path)) detail::refuse(path, "checkpoint_manifest", "there is no such file");
+  if (!detail::is_there(path)) detail::refuse(path, "checkpoint_manifest", "there is no such file");
   Checkpoint out{.folder = folder, .state = {}, .identity = {}};
   std::vector<std::string> names;
   const auto check_files = [&](const io::Json& files) {
@@ -38,9 +51,8 @@ namespace solopo {
         detail::refuse(path, "checkpoint_manifest", "names the file '" + printable(name) + "'");
       }
       const std::filesystem::path at = folder / name;
-      std::error_code error;
-      const std::uintmax_t bytes = std::filesystem::file_size(at, error);
-      if (error) detail::refuse(at, "checkpoint_missing", error.message());
+      if (!detail::is_there(at)) detail::refuse(at, "checkpoint_missing", "there is no such file");
+      const std::uint64_t bytes = io::InputFile(at, io::FileRole::model).size();
       if (bytes != file.at("bytes").get<std::uint64_t>()) {
         detail::refuse(at, "checkpoint_size",
                        "has " + std::to_string(bytes) + " bytes, " +
@@ -68,7 +80,7 @@ namespace solopo {
   } catch (const io::Json::exception& error) {
     detail::refuse(path, "checkpoint_manifest", error.what());
   } catch (const ModelError& error) {
-    if (error.code().starts_with("checkpoint_")) throw;
+    if (error.code().starts_with("checkpoint_") || error.code() == "unreadable") throw;
     detail::refuse(path, "checkpoint_manifest", error.what());
   }
   // Whose weights they are is for restore_checkpoint() to ask.
@@ -80,8 +92,9 @@ namespace solopo {
   return out;
 }
 
-// The newest complete checkpoint; `warn` hears why newer ones were passed over. Nothing when there is none at
-// all. Throws ModelError when there are some and all are damaged.
+// The newest complete checkpoint; `warn` hears why newer ones, which are damaged, were passed over. Nothing
+// when there is none at all. Throws ModelError when there are some and all are damaged, and what
+// read_manifest() throws for one that the system fails to read.
 [[nodiscard]] inline std::optional<Checkpoint> newest_checkpoint(
     const std::filesystem::path& run, const std::function<void(const std::string&)>& warn = {}) {
   const std::vector<std::int64_t> steps = list_checkpoints(run);
@@ -92,7 +105,8 @@ namespace solopo {
       if (found.state.step == *step) return found;
       checkpoint_detail::refuse(folder, "checkpoint_manifest",
                                 "holds the state of step " + std::to_string(found.state.step));
-    } catch (const Error& error) {
+    } catch (const ModelError& error) {
+      if (!error.code().starts_with("checkpoint_")) throw;
       if (warn) warn(std::string("a damaged checkpoint is passed over: ") + error.what());
     }
   }
@@ -111,7 +125,7 @@ inline void restore_checkpoint(const Checkpoint& checkpoint, const Parameters& p
   namespace detail = checkpoint_detail;
   const auto require_file = [&](const char* name) {
     const std::filesystem::path file = checkpoint.folder / name;
-    if (!std::filesystem::exists(file)) detail::refuse(file, "checkpoint_missing", "there is no such file");
+    if (!detail::is_there(file)) detail::refuse(file, "checkpoint_missing", "there is no such file");
     return file;
   };
   const io::SafetensorsFile weights(require_file(parameters.file));

@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -113,6 +114,7 @@ class Trainer {
       bool best = false;
       const bool ends = state_.step == options_.length.steps;
       if (due(options_.eval_every) || (ends && options_.eval_every > 0)) best = evaluate();
+      move_reference();  // not before: the policy would be evaluated against itself
       if (best || ends || due(options_.save_every)) save();
     }
     if (result.interrupted) save();
@@ -150,7 +152,8 @@ class Trainer {
                        {"weight_decay", number(o.adamw.weight_decay)},
                        {"adam_beta1", number(o.adamw.beta1)},
                        {"adam_beta2", number(o.adamw.beta2)},
-                       {"adam_epsilon", number(o.adamw.epsilon)}};
+                       {"adam_epsilon", number(o.adamw.epsilon)},
+                       {"decay_vectors", o.adamw.decay_vectors ? "true" : "false"}};
     out.insert(out.end(), o.identity.begin(), o.identity.end());
     return out;
   }
@@ -222,6 +225,11 @@ class Trainer {
                                       std::string(response_roles[r].name) + ", which " + objective_.name() +
                                       " needs");
       }
+      if (has(objective_.needs(), Needs::ref_statistic) &&
+          data.reference->statistics[r].size() != data.records.size()) {
+        throw ArgumentError(name, "have no reference statistics of " + std::string(response_roles[r].name) +
+                                      ", which " + objective_.name() + " needs");
+      }
     }
   }
 
@@ -238,6 +246,7 @@ class Trainer {
     state_ = found->state;
     watch_.restore(state_.watch);
     saved_step_ = state_.step;
+    saved_best_ = {state_.best_step, state_.best_loss};
   }
 
   // The weights of the reference when they change in training.
@@ -282,11 +291,6 @@ class Trainer {
 
     const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
     state_.step += 1;
-    if (options_.reference_update.due(state_.step)) {
-      learner_.fetch();
-      update_reference(data_.live->parameters(), learner_.parameters(), options_.reference_update.mixup);
-      data_.live->changed();
-    }
     state_.num_tokens += pass.rows;
     state_.objective = std::move(objective_state);
     state_.seconds += seconds;
@@ -304,6 +308,14 @@ class Trainer {
     if (const std::uint64_t bytes = learner_.device_bytes(); bytes > 0)
       out.set("device_memory_bytes", static_cast<double>(bytes));
     return out;
+  }
+
+  // TR-DPO.
+  void move_reference() {
+    if (!options_.reference_update.due(state_.step)) return;
+    learner_.fetch();
+    update_reference(data_.live->parameters(), learner_.parameters(), options_.reference_update.mixup);
+    data_.live->changed();
   }
 
   void watch_closing(const BatchMetrics& means, Metrics& out) {
@@ -356,10 +368,12 @@ class Trainer {
           write_checkpoint(options_.folder, state_, identity(), learner_.parameters(), learner_.optimizer(),
                            options_.write_model, reference ? &*reference : nullptr);
       saved_step_ = state_.step;
+      saved_best_ = {state_.best_step, state_.best_loss};
       prune_checkpoints(options_.folder, options_.keep_last, state_.step, state_.best_step);
       observer_.on_save(state_.step, at);
     } catch (const IoError& error) {
       if (options_.save_failure == SaveFailure::stop) throw;
+      std::tie(state_.best_step, state_.best_loss) = saved_best_;  // the best that there is a checkpoint of
       observer_.on_warning(std::string("no checkpoint at step ") + std::to_string(state_.step) + ": " +
                            error.what());
     }
@@ -397,6 +411,7 @@ class Trainer {
   TrainState state_;
   ClosingWatch watch_;
   std::int64_t saved_step_ = -1;
+  std::pair<std::int64_t, double> saved_best_{-1, 0};
 };
 
 }  // namespace solopo
