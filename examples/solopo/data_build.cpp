@@ -110,6 +110,7 @@ BuildResult run_data_build(const BuildOptions& options, const TokenCounter& coun
 
   const io::Json short_statistics = token_statistics(short_tokens),
                  long_statistics = token_statistics(long_tokens);
+  remove_manifest(options.out);
   const io::WrittenFile written = out.commit();
   io::Json split_json = nullptr;
   if (!options.split.by.empty()) {

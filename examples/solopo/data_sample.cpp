@@ -26,7 +26,8 @@ constexpr std::string_view replacement_character =
 
 bool is_empty(const SampledAnswer& answer) { return trim_json_blanks(answer.text).empty(); }
 bool is_text(const SampledAnswer& answer) {
-  return answer.text.find(replacement_character) == std::string::npos;
+  return answer.text.find(replacement_character) == std::string::npos &&
+         answer.text.find('\0') == std::string::npos;  // no record may hold it
 }
 
 void check(const SampleOptions& options) {
@@ -231,6 +232,7 @@ SampleResult run_data_sample(const SampleOptions& options, const AnswerSampler& 
 
   io::JsonlWriter out(options.out, {.digest = true});
   for (const io::Json* record : records) out.write(*record);
+  remove_manifest(options.out);
   const io::WrittenFile written = out.commit();
   io::Json settings = options_json(options);
   settings["limit"] = options.limit;

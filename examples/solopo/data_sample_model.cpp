@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <ostream>
 
+#include "choose_template.hpp"
 #include "data_sample.hpp"
 #include "prompt_model.hpp"
 #include "solopo/io/sha256.hpp"
@@ -11,16 +12,12 @@ SampleResult run_data_sample(const SampleOptions& options, std::ostream& log,
                              const std::function<bool()>& stop) {
   require_device(options.where);
   const LanguageModel model = load_model(options.model, options.adapter);
-  const text::ChatTemplate chat = options.template_name.empty()
-                                      ? model.chat
-                                      : text::parse_chat_template(options.template_name, model.tokenizer);
+  const text::ChatTemplate chat = choose_template(options.template_name, model);
   AnyDecoder decoder = make_decoder(model.weights, options.where);
   const std::int64_t room = model.config.max_position_embeddings - options.max_new_tokens;
   const std::int32_t end = text::end_of_turn(model.tokenizer, chat);
 
-  // Prompts are continued together as long as their cache stays small.
   const AnswerSampler sampler = [&](std::span<const SampleRequest> requests) {
-    constexpr std::size_t most_tokens = 16384;
     std::vector<std::vector<SampledAnswer>> answers(requests.size());
     std::vector<std::size_t> asked;  // that fit the context, and have no answers yet
     std::vector<GenerateOptions> how;
@@ -42,7 +39,7 @@ SampleResult run_data_sample(const SampleOptions& options, std::ostream& log,
       const std::vector<std::int32_t> ids =
           text::encode_chat(model.tokenizer, chat, requests[i].prompt, true);
       if (static_cast<std::int64_t>(ids.size()) > room) continue;
-      if (tokens + ids.size() > most_tokens) answer();
+      if (tokens + ids.size() > prompt_tokens_together) answer();
       tokens += ids.size();
       decoder.add_prompt(ids);
       asked.push_back(i);

@@ -2,6 +2,7 @@
 // loaded when it is asked for, so that the program itself needs nothing of CUDA.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <string>
@@ -33,6 +34,8 @@ struct DeviceOptions {
 // Samples that one reading of the weights serves in little more than the time of one, none of them changed by
 // the others.
 [[nodiscard]] int rows_together(const DeviceOptions& options) noexcept;
+// Tokens of the prompts that are continued together, so that their cache stays small.
+inline constexpr std::size_t prompt_tokens_together = 16384;
 
 // Calls problem(text) for each option that cannot be.
 void check_device(const DeviceOptions& options, const std::function<void(const std::string&)>& problem);

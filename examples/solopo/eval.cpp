@@ -9,13 +9,16 @@
 #include <utility>
 
 #include "answer_match.hpp"
+#include "choose_template.hpp"
 #include "context_builder.hpp"
 #include "eval_summary.hpp"
 #include "manifest.hpp"
+#include "path_text.hpp"
 #include "progress.hpp"
 #include "prompt_model.hpp"
 #include "solopo/io/atomic_file.hpp"
 #include "solopo/io/sha256.hpp"
+#include "solopo/io/utf8.hpp"
 #include "solopo/kernels/parallel.hpp"
 #include "solopo/model/decoder.hpp"
 #include "solopo/model/language_model.hpp"
@@ -74,19 +77,19 @@ io::Json settings_of(const EvalOptions& options, const ReadReport& report, doubl
   if (!options.depths.empty()) depths = options.depths;
   io::Json split = nullptr;
   if (!options.split_from.empty())
-    split = {{"from", options.split_from.string()}, {"part", options.split.part}};
+    split = {{"from", path_text(options.split_from)}, {"part", options.split.part}};
   if (!options.split.by.empty()) {
     split = {{"by", options.split.by},
              {"train", options.split.train},
              {"test", options.split.test},
              {"part", options.split.part}};
   }
-  return {{"qa", options.qa.string()},
+  return {{"qa", path_text(options.qa)},
           {"qa_sha256", report.sha256},
           {"format", options.format},
           {"template", options.template_name.empty() ? "the model's own" : options.template_name},
           {"split", split},
-          {"distractors", options.distractors.string()},
+          {"distractors", path_text(options.distractors)},
           {"pooled", options.pooled},
           {"own_share", own_share},
           {"longest_distractor", options.longest_distractor},
@@ -147,12 +150,12 @@ class Examiner {
         end_(text::end_of_turn(model.tokenizer, chat)),
         decoder_(make_decoder(model.weights, options.where)) {}
 
-  // How many of the next tasks are asked together: as the cache of their prompts stays small.
+  // How many of the next tasks are asked together.
   [[nodiscard]] std::size_t group_size(std::span<const Task> next) const {
-    constexpr std::size_t most_tokens = 16384;
     const auto most_tasks = static_cast<std::size_t>(rows_together(options_.where) / 2);
     std::size_t n = 0, tokens = 0;
-    while (n < std::min(most_tasks, next.size()) && (n == 0 || tokens + next[n].prompt.size() <= most_tokens))
+    while (n < std::min(most_tasks, next.size()) &&
+           (n == 0 || tokens + next[n].prompt.size() <= prompt_tokens_together))
       tokens += next[n++].prompt.size();
     return n;
   }
@@ -216,9 +219,7 @@ int run_eval(const EvalOptions& given, const Console& console) {
   if (!options.out.empty()) file_out.emplace(options.out);
 
   const ModelText text = load_model_text(options.model);
-  const text::ChatTemplate chat = options.template_name.empty()
-                                      ? text.chat
-                                      : text::parse_chat_template(options.template_name, text.tokenizer);
+  const text::ChatTemplate chat = choose_template(options.template_name, text);
   const std::int64_t context = text.config.max_position_embeddings;
   std::string too_long;
   for (const std::int64_t length : options.lengths) {
@@ -233,7 +234,7 @@ int run_eval(const EvalOptions& given, const Console& console) {
   QaFile qa = load_questions(options.qa, parse_qa_format(options.format), options.read, console.log);
   const double own_share = options.own_share.value_or(default_own_share(parse_qa_format(options.format)));
   EvalResult result{.model = name_of_model(options.model, options.adapter),
-                    .command = options.command,
+                    .command = io::replace_invalid_utf8(options.command).text,
                     .settings = settings_of(options, qa.report, own_share),
                     .machine = machine_of(options.where),
                     .questions = {},
@@ -372,7 +373,7 @@ int run_eval(const EvalOptions& given, const Console& console) {
         compare(*against, options.against.string(), result, result.model, {.seed = options.seed});
     console.out << '\n';
     print_differences(differences, options.against.string(), result.model, console.out);
-    json["against"] = {{"file", options.against.string()}, {"model", against->model}, {"differences", {}}};
+    json["against"] = {{"file", path_text(options.against)}, {"model", against->model}, {"differences", {}}};
     for (const PairedLength& d : differences) json["against"]["differences"].push_back(to_json(d));
   }
   if (file_out) {

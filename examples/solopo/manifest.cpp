@@ -4,6 +4,7 @@
 
 #include "solopo/core/config.hpp"
 #include "solopo/io/atomic_file.hpp"
+#include "solopo/io/remove_file.hpp"
 #include "text_file.hpp"
 
 namespace solopo::cli {
@@ -19,8 +20,8 @@ io::Json token_statistics(std::vector<std::int64_t> counts) {
 }
 
 io::Json to_json(const ReadReport& report) {
-  return {{"file", report.file},  {"sha256", report.sha256},  {"records", report.records},
-          {"kept", report.kept},  {"bad", report.bad.size()}, {"dropped", report.dropped},
+  return {{"file", report.file},  {"sha256", report.sha256}, {"records", report.records},
+          {"kept", report.kept},  {"bad", report.bad},       {"dropped", report.dropped},
           {"notes", report.notes}};
 }
 
@@ -30,9 +31,12 @@ std::filesystem::path manifest_path(const std::filesystem::path& output) {
   return output.string() + ".manifest.json";
 }
 
+void remove_manifest(const std::filesystem::path& output) { io::remove_file(manifest_path(output)); }
+
 void write_manifest(const std::filesystem::path& output, io::Json manifest) {
   manifest["program"] = {{"name", "solopo"}, {"version", SOLOPO_VERSION}};
-  io::write_file(manifest_path(output), manifest.dump(2) + "\n");
+  io::write_file(manifest_path(output),
+                 manifest.dump(2, ' ', false, io::Json::error_handler_t::replace) + "\n");
 }
 
 Split read_split(const std::filesystem::path& manifest) {

@@ -22,6 +22,9 @@ io::Json to_json(const ReadReport& report);
 io::Json to_json(const Split& split);
 
 std::filesystem::path manifest_path(const std::filesystem::path& output);
+// Call before a new output takes the place of an old one: after a kill in between, no manifest is better than
+// that of other data. Throws IoError.
+void remove_manifest(const std::filesystem::path& output);
 // Adds "program" (name and version) and writes; same content, same bytes.
 void write_manifest(const std::filesystem::path& output, io::Json manifest);
 

@@ -1,9 +1,11 @@
 #include "prompt_model.hpp"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 #include <vector>
 
+#include "choose_template.hpp"
 #include "solopo/io/input_file.hpp"
 #include "solopo/io/sha256.hpp"
 #include "solopo/model/language_model.hpp"
@@ -11,12 +13,27 @@
 namespace solopo::cli {
 namespace {
 
+bool makes_the_model(const std::string& file) {
+  static constexpr std::array<std::string_view, 11> names = {"adapter_config.json",
+                                                             "added_tokens.json",
+                                                             "chat_template.jinja",
+                                                             "config.json",
+                                                             "generation_config.json",
+                                                             "merges.txt",
+                                                             "special_tokens_map.json",
+                                                             "tokenizer.json",
+                                                             "tokenizer.model",
+                                                             "tokenizer_config.json",
+                                                             "vocab.json"};
+  return file.ends_with(".safetensors") || file.ends_with(".safetensors.index.json") ||
+         std::find(names.begin(), names.end(), file) != names.end();
+}
+
 std::string files_digest(const std::filesystem::path& model) {
   if (!std::filesystem::is_directory(model)) return io::sha256_file(model, io::FileRole::model);
   std::vector<std::filesystem::path> files;
   for (const auto& entry : std::filesystem::directory_iterator(model)) {
-    const auto extension = entry.path().extension();
-    if (entry.is_regular_file() && (extension == ".json" || extension == ".safetensors"))
+    if (entry.is_regular_file() && makes_the_model(entry.path().filename().string()))
       files.push_back(entry.path());
   }
   std::sort(files.begin(), files.end());
@@ -30,7 +47,7 @@ std::string files_digest(const std::filesystem::path& model) {
 
 PromptModel load_prompt_model(const std::filesystem::path& model, const std::string& template_name) {
   ModelText text = load_model_text(model);
-  if (!template_name.empty()) text.chat = text::parse_chat_template(template_name, text.tokenizer);
+  text.chat = choose_template(template_name, text);
   return {.tokenizer = std::move(text.tokenizer),
           .chat = std::move(text.chat),
           .context_length = text.config.max_position_embeddings};

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "path_text.hpp"
 #include "solopo/text/chat_template.hpp"
 #include "solopo/text/tokenizer.hpp"
 
@@ -21,16 +22,17 @@ struct PromptModel {
 };
 
 // From a Hugging Face folder or a GGUF file; `template_name` overrides the template found in it ("plain",
-// ...).
+// ...). Throws ModelError, and as choose_template.
 PromptModel load_prompt_model(const std::filesystem::path& model, const std::string& template_name = "");
 
 // How results call a model: its path, and that of adapters merged into it.
 [[nodiscard]] inline std::string name_of_model(const std::filesystem::path& model,
                                                const std::filesystem::path& adapter) {
-  return model.string() + (adapter.empty() ? "" : " with " + adapter.string());
+  return path_text(model) + (adapter.empty() ? "" : " with " + path_text(adapter));
 }
 
-// SHA-256 over the names and content of a model's files, and of adapters' merged into it. Throws ModelError.
+// SHA-256 over the names and content of the files that make a model, and of adapters' merged into it; a
+// folder may hold others. Throws ModelError.
 [[nodiscard]] std::string model_files_digest(const std::filesystem::path& model,
                                              const std::filesystem::path& adapter);
 

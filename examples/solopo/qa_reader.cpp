@@ -78,7 +78,10 @@ class Collector {
   Collector(QaFile& out, std::string file) : out_(out), file_(std::move(file)) {}
 
   void bad(std::uint64_t line, const BadField& what) {
-    out_.report.bad.push_back({{.file = file_, .line = line, .field = what.field}, what.code, what.reason});
+    ++out_.report.bad;
+    if (out_.report.first_bad.size() == most_bad_shown) return;
+    out_.report.first_bad.push_back(
+        {{.file = file_, .line = line, .field = what.field}, what.code, what.reason});
   }
   void note(const std::string& reason) { ++out_.report.notes[reason]; }
 
@@ -299,8 +302,7 @@ QaFormat parse_qa_format(std::string_view name) {
   if (name == "musique") return QaFormat::musique;
   if (name == "hotpotqa" || name == "2wikimultihopqa") return QaFormat::hotpotqa;
   if (name == "squad") return QaFormat::squad;
-  throw UsageError("unknown format '" + printable(name) +
-                   "'; there are musique, hotpotqa, 2wikimultihopqa, squad");
+  throw UsageError("--format '" + printable(name) + "': there are musique, hotpotqa, 2wikimultihopqa, squad");
 }
 
 QaFile parse_questions(std::string bytes, const std::string& name, QaFormat format,
@@ -350,32 +352,31 @@ QaFile read_questions(const std::filesystem::path& path, QaFormat format, const 
 }
 
 void print_report(const ReadReport& report, std::ostream& log) {
-  constexpr std::size_t shown = 10;
-  for (std::size_t i = 0; i < report.bad.size() && i < shown; ++i) {
-    const BadRecord& bad = report.bad[i];
+  for (const BadRecord& bad : report.first_bad)
     log << "bad record: " << bad.where.describe() << ": " << bad.reason << " [" << bad.code << "]\n";
-  }
-  if (report.bad.size() > shown) log << "... and " << report.bad.size() - shown << " more bad records\n";
+  const std::int64_t more = report.bad - static_cast<std::int64_t>(report.first_bad.size());
+  if (more > 0) log << "... and " << more << " more bad records\n";
   log << report.file << ": " << report.records << " records\n";
   const auto row = [&](const std::string& what, std::int64_t count) {
     log << "  " << what << std::string(what.size() < 40 ? 40 - what.size() : 1, ' ') << count << "\n";
   };
   row("kept", report.kept);
   for (const auto& [reason, count] : report.dropped) row("dropped: " + reason, count);
-  row("bad", static_cast<std::int64_t>(report.bad.size()));
+  row("bad", report.bad);
   for (const auto& [reason, count] : report.notes) row("note: " + reason, count);
 }
 
 void require_good(const ReadReport& report, std::int64_t max_bad) {
-  if (static_cast<std::int64_t>(report.bad.size()) <= max_bad) return;
-  const BadRecord& first = report.bad.front();
+  if (report.bad <= max_bad) return;
+  const BadRecord& first = report.first_bad.front();
   throw DataError(first.code, first.where,
-                  first.reason + "; " + std::to_string(report.bad.size()) + " bad record(s), allowed are " +
+                  first.reason + "; " + std::to_string(report.bad) + " bad record(s), allowed are " +
                       std::to_string(max_bad) + " (--max-bad)");
 }
 
 QaFile load_questions(const std::filesystem::path& path, QaFormat format, const QaReadOptions& options,
                       std::ostream& log) {
+  if (options.max_bad < 0) throw UsageError("--max-bad cannot be negative");
   QaFile file = read_questions(path, format, options);
   print_report(file.report, log);
   require_good(file.report, options.max_bad);

@@ -48,14 +48,16 @@ struct BadRecord {
   std::string reason;
 };
 
+inline constexpr std::size_t most_bad_shown = 10;  // the others are counted only
+
 // What became of the records of one file.
 struct ReadReport {
   std::string file;
   std::string sha256;  // of the bytes read
-  std::int64_t records = 0, kept = 0;
+  std::int64_t records = 0, kept = 0, bad = 0;
   std::map<std::string, std::int64_t> dropped;  // by reason: readable, but of no use here
   std::map<std::string, std::int64_t> notes;    // by reason: used all the same
-  std::vector<BadRecord> bad;
+  std::vector<BadRecord> first_bad;             // at most most_bad_shown
 };
 
 struct QaFile {
@@ -77,7 +79,8 @@ void print_report(const ReadReport& report, std::ostream& log);
 // DataError when the report holds more than max_bad bad records; its position is that of the first.
 void require_good(const ReadReport& report, std::int64_t max_bad);
 
-// read_questions, print_report and require_good in one: what the commands use.
+// read_questions, print_report and require_good in one: what the commands use. UsageError for a negative
+// max_bad.
 QaFile load_questions(const std::filesystem::path& path, QaFormat format, const QaReadOptions& options,
                       std::ostream& log);
 

@@ -11,6 +11,7 @@
 #include "cli_run.hpp"
 #include "eval.hpp"
 #include "solopo/core/error.hpp"
+#include "solopo/io/file_lock.hpp"
 #include "solopo/io/jsonl.hpp"
 #include "usage_error.hpp"
 
@@ -157,4 +158,32 @@ TEST_CASE("The unfinished evaluation of another model or other options is refuse
   changed["rows"][0].erase("correct");
   CHECK_THAT(refusal(changed.dump()), Catch::Contains("rows/correct"));
   CHECK(refusal(piece) == "");
+}
+
+TEST_CASE("An evaluation is refused while another process writes the same one") {
+  const ScratchFolder folder("eval-twice");
+  const EvalOptions options = options_in(folder);
+  const std::string partial = options.out.string() + ".partial";
+  {
+    const io::FileLock other(partial, "");
+    CHECK_THROWS_WITH(evaluate(options), Catch::Contains("another process is writing " + partial));
+  }
+  CHECK(evaluate(options).code == 0);
+}
+
+TEST_CASE("Paths and a command line that are not UTF-8 are written with U+FFFD") {
+  const ScratchFolder folder("eval-bytes");
+  EvalOptions options = options_in(folder);
+  options.lengths = {64};
+  options.questions = {2};
+  options.command = "solopo eval \xff";
+  fs::copy(options.model, folder / "model\xff");
+  options.model = folder / "model\xff";
+  fs::rename(options.qa, folder / "qa\xff");
+  options.qa = folder / "qa\xff";
+  REQUIRE(evaluate(options).code == 0);
+  const EvalResult result = read_eval(options.out);
+  CHECK(result.model == (folder / "model\xef\xbf\xbd").string());
+  CHECK(result.command == "solopo eval \xef\xbf\xbd");
+  CHECK(result.settings.at("qa") == (folder / "qa\xef\xbf\xbd").string());
 }

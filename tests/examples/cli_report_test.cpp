@@ -69,6 +69,23 @@ TEST_CASE("The report is well-formed, whatever stands in names and answers") {
   }
 }
 
+TEST_CASE("A long answer is cut between characters") {
+  const ScratchFolder folder("report-cut");
+  EvalResult eval = made_up_eval("start", 5, 2);
+  std::string answer;
+  for (int i = 0; i < 100; ++i) answer += "\xe6\x97\xa5";
+  for (EvalLength& length : eval.lengths) {
+    for (EvalRow& row : length.rows) row.answer = answer;
+  }
+  write_eval(folder / "start.json", eval);
+  std::ostringstream out, log;
+  run_report({.evals = {{"start", folder / "start.json"}}, .out = folder / "report.html"},
+             {.out = out, .log = log});
+  const std::string html = read_text_file(folder / "report.html");
+  CHECK(html.find(answer.substr(0, 54 * 3) + "...") != std::string::npos);
+  CHECK_FALSE(io::find_invalid_utf8(html).has_value());
+}
+
 TEST_CASE("The report stands alone: nothing is loaded from elsewhere") {
   const ScratchFolder folder("report-alone");
   const std::string html = make_report(folder, 5).html;

@@ -24,10 +24,10 @@ std::string code_of(const std::function<void()>& run) {
 BadRecord bad_between_good(const std::string& line) {
   const QaFile file = parse(musique_record(0).dump() + "\n" + line + "\n" + musique_record(1).dump() + "\n");
   CHECK(file.questions.size() == 2);
-  REQUIRE(file.report.bad.size() == 1);
-  CHECK(file.report.bad[0].where.line == 2);
-  CHECK(file.report.bad[0].where.file == "test file");
-  return file.report.bad[0];
+  REQUIRE(file.report.bad == 1);
+  CHECK(file.report.first_bad[0].where.line == 2);
+  CHECK(file.report.first_bad[0].where.file == "test file");
+  return file.report.first_bad[0];
 }
 
 Json without(const std::string& member) {
@@ -46,7 +46,7 @@ Json changed(Change change) {
 // The reason for which a record is dropped, or "kept".
 std::string dropped_reason(const Json& record, QaFormat format = QaFormat::musique) {
   const QaFile file = parse(record.dump(), format);
-  CHECK(file.report.bad.empty());
+  CHECK(file.report.bad == 0);
   return file.report.dropped.empty() ? "kept" : file.report.dropped.begin()->first;
 }
 
@@ -99,7 +99,7 @@ TEST_CASE(
     CHECK(file.questions[3].paragraphs[0].title == "Article 1");
     CHECK(file.questions[3].answers == std::vector<std::string>{"number1x0"});
     CHECK(file.report.dropped.at("unanswerable") == 6);
-    CHECK(file.report.bad.empty());
+    CHECK(file.report.bad == 0);
   }
 }
 
@@ -107,9 +107,9 @@ TEST_CASE("A cut last line is bad, an empty file is refused, other line ends and
   const std::string good = musique_file(2);
   const QaFile cut = parse(good + musique_record(2).dump().substr(0, 90));
   CHECK(cut.questions.size() == 2);
-  REQUIRE(cut.report.bad.size() == 1);
-  CHECK(cut.report.bad[0].where.line == 3);
-  CHECK(cut.report.bad[0].code == "json");
+  REQUIRE(cut.report.bad == 1);
+  CHECK(cut.report.first_bad[0].where.line == 3);
+  CHECK(cut.report.first_bad[0].code == "json");
   CHECK(code_of([] { parse(""); }) == "empty");
   CHECK(code_of([] { parse("\n \r\n\t\n"); }) == "empty");
   CHECK(code_of([] { parse("\xef\xbb\xbf\n"); }) == "empty");
@@ -118,7 +118,7 @@ TEST_CASE("A cut last line is bad, an empty file is refused, other line ends and
   std::string crlf;
   for (const char c : good) crlf += c == '\n' ? std::string("\r\n") : std::string(1, c);
   CHECK(parse(crlf).questions.size() == 2);
-  CHECK(parse(crlf).report.bad.empty());
+  CHECK(parse(crlf).report.bad == 0);
 }
 
 TEST_CASE("Wrong UTF-8, NUL and lone surrogates make a bad line, or are replaced on request") {  // DP2
@@ -150,11 +150,11 @@ TEST_CASE(
   const QaFile broken =
       parse("[" + musique_record(0).dump() + ",\n{\"id\": \"x\"},\n" + musique_record(1).dump() + "]");
   CHECK(broken.questions.size() == 2);
-  REQUIRE(broken.report.bad.size() == 1);
-  CHECK(broken.report.bad[0].where.line == 2);
-  CHECK(parse("[" + musique_record(0).dump() + ",").report.bad.size() == 1);     // cut between elements
-  CHECK(parse("[" + musique_record(0).dump() + ",{\"").report.bad.size() == 1);  // cut inside one
-  CHECK(parse("[" + musique_record(0).dump() + "] x").report.bad.size() == 1);
+  REQUIRE(broken.report.bad == 1);
+  CHECK(broken.report.first_bad[0].where.line == 2);
+  CHECK(parse("[" + musique_record(0).dump() + ",").report.bad == 1);     // cut between elements
+  CHECK(parse("[" + musique_record(0).dump() + ",{\"").report.bad == 1);  // cut inside one
+  CHECK(parse("[" + musique_record(0).dump() + "] x").report.bad == 1);
 }
 
 TEST_CASE("Missing members and wrong types are bad with the member's name; others are ignored") {  // DP4
@@ -241,15 +241,33 @@ TEST_CASE("More bad records than allowed are an error at the first of them, afte
   CHECK(log.str().find("q.jsonl:4") != std::string::npos);
 }
 
+TEST_CASE("All bad records are counted, only the first are kept and shown") {
+  std::string bytes = musique_record(0).dump() + "\n";
+  for (int i = 0; i < 25; ++i) bytes += "{}\n";
+  const QaFile file = parse(bytes);
+  CHECK(file.report.bad == 25);
+  CHECK(file.report.records == 26);
+  CHECK(file.report.first_bad.size() == most_bad_shown);
+  CHECK(file.report.first_bad[0].where.line == 2);
+  std::ostringstream log;
+  print_report(file.report, log);
+  CHECK(log.str().find("... and 15 more bad records") != std::string::npos);
+  CHECK_NOTHROW(require_good(file.report, 25));
+  CHECK_THROWS_AS(require_good(file.report, 24), DataError);
+  const Folder folder;
+  const auto path = folder.write("q.jsonl", musique_file(2));
+  CHECK_THROWS_AS(load_questions(path, QaFormat::musique, {.max_bad = -1}, log), UsageError);
+}
+
 TEST_CASE("A bad question of a SQuAD file costs only itself and names its place") {
   Json squad = squad_file(2, 2);
   squad["data"][1]["paragraphs"][0]["qas"][0].erase("question");
   squad["data"][0]["paragraphs"][1].erase("context");
   const QaFile file = parse(squad.dump(), QaFormat::squad);
   CHECK(file.questions.size() == 2);
-  REQUIRE(file.report.bad.size() == 2);
-  CHECK(file.report.bad[0].where.field == "data[0].paragraphs[1].context");
-  CHECK(file.report.bad[1].where.field == "data[1].paragraphs[0].qas[0].question");
+  REQUIRE(file.report.bad == 2);
+  CHECK(file.report.first_bad[0].where.field == "data[0].paragraphs[1].context");
+  CHECK(file.report.first_bad[1].where.field == "data[1].paragraphs[0].qas[0].question");
 }
 
 TEST_CASE("A split by article takes the first articles for training, the next for testing, and shares none") {

@@ -101,7 +101,8 @@ TEST_CASE("Chosen is the shortest right answer, the first of equals, on request 
 }
 
 TEST_CASE("Rejected is a seeded choice among the distinct wrong answers, never empty or broken text") {
-  std::vector<SampledAnswer> answers = {{.text = "NYC"}, {.text = " \n"}, {.text = "bad \xef\xbf\xbd"}};
+  std::vector<SampledAnswer> answers = {
+      {.text = "NYC"}, {.text = " \n"}, {.text = "bad \xef\xbf\xbd"}, {.text = std::string("bad \0", 5)}};
   CHECK(choose(answers).why == "no wrong answer");
   for (int i = 0; i < 50; ++i) answers.push_back({.text = "Boston"});
   answers.push_back({.text = "Rome"});
@@ -195,6 +196,16 @@ TEST_CASE("An interrupted run goes on where it stopped and ends with the same by
   CHECK(rest.questions == 8);
   CHECK(content_of(folder / "p.jsonl") == whole_of_six);
   CHECK(whole_of_six == whole);  // this sampler gives the same answers whatever n is
+}
+
+TEST_CASE("New records do not take the place of old ones beside whose manifest they would stand") {
+  const Folder folder;
+  contexts(folder, 4);
+  std::ostringstream log;
+  const SampleOptions options = options_for(folder);
+  std::filesystem::create_directories(manifest_path(options.out) / "in the way");  // it cannot be removed
+  CHECK_THROWS_AS(run_data_sample(options, sampler, "model", log), IoError);
+  CHECK_FALSE(std::filesystem::exists(options.out));
 }
 
 TEST_CASE("The unfinished work of another run is refused, not mixed in") {

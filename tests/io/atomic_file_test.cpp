@@ -57,6 +57,32 @@ class ShortWrites : public SystemCalls {
   int turn_ = 0;
 };
 
+// A system whose files cannot be locked.
+class NoLocks : public SystemCalls {
+ public:
+  int flock(int, int) override { return errno = ENOLCK, -1; }
+};
+
+// The first name is taken, and the second is seen by a remover of leftovers before it is locked.
+class CrossedWrites : public SystemCalls {
+ public:
+  int open(const char* path, int flags, ::mode_t mode) override {
+    if ((flags & O_EXCL) == 0) return SystemCalls::open(path, flags, mode);
+    if (++made_ == 1) return errno = EEXIST, -1;
+    const int descriptor = SystemCalls::open(path, flags, mode);
+    if (made_ == 2) SystemCalls::unlink(path);
+    return descriptor;
+  }
+  int flock(int descriptor, int operation) override {
+    if (made_ == 3) return ++made_, errno = EWOULDBLOCK, -1;
+    return SystemCalls::flock(descriptor, operation);
+  }
+  [[nodiscard]] int made() const { return made_; }
+
+ private:
+  int made_ = 0;
+};
+
 // Takes nothing, without an error.
 class NothingWritten : public SystemCalls {
  public:
@@ -115,15 +141,16 @@ TEST_CASE("CK2: whichever call fails, the error is typed, the content is whole, 
       break;
     }
     calls = system.calls;
-    // The last two calls sync and close the folder, after the rename: the new file is in place and whole.
+    // The last three calls close the file and sync and close the folder, after the rename: the new file is in
+    // place and whole.
     if (now != "old") {
       CHECK(now == "n" + content);
-      CHECK(failing >= 7);
+      CHECK(failing >= 6);
     }
     // Only closing the folder, which holds nothing unwritten, may fail unseen.
     if (failing != 8) CHECK(thrown);
   }
-  CHECK(calls == 9);  // open, write, write, fsync, close, open folder, rename, fsync folder, close folder
+  CHECK(calls == 9);  // open, write, write, fsync, open folder, rename, close, fsync folder, close folder
 }
 
 TEST_CASE("Short and interrupted writes go on where they stopped") {
@@ -175,6 +202,37 @@ TEST_CASE("CK3: the temporary of a killed process is removed by the next write t
   file.write("new");
   file.commit();
   CHECK(bytes_of(path) == "new");
+}
+
+TEST_CASE("A leftover is told by its lock, whatever process its name names") {
+  const TemporaryFolder folder;
+  const std::string ours = ".a.txt." + std::to_string(::getpid()) + "-4000000000.tmp";
+  static_cast<void>(folder.file(".a.txt.1-0.tmp", "of a process number that is used again"));
+  static_cast<void>(folder.file(ours, "of one killed in another container"));
+  const auto written = folder.file(".a.txt.999999999-0.tmp", "of one that writes in another container");
+  const FileLock writer(written, "held");
+  write_file(folder / "a.txt", "new");
+  CHECK(folder.entries() == 2);
+  CHECK(std::filesystem::exists(written));
+}
+
+TEST_CASE("Where files cannot be locked, a leftover is told by its process") {
+  const TemporaryFolder folder;
+  NoLocks system;
+  const auto gone = folder.file(".a.txt.999999999-0.tmp", "");
+  const auto alive = folder.file(".a.txt." + std::to_string(::getpid()) + "-4000000000.tmp", "");
+  write_file(folder / "a.txt", "new", {.calls = &system});
+  CHECK(bytes_of(folder / "a.txt") == "new");
+  CHECK_FALSE(std::filesystem::exists(gone));
+  CHECK(std::filesystem::exists(alive));
+}
+
+TEST_CASE("A temporary whose name is taken, or that is taken for a leftover, is made under another name") {
+  const TemporaryFolder folder;
+  CrossedWrites system;
+  write_file(folder / "a.txt", "new", {.calls = &system});
+  CHECK(bytes_of(folder / "a.txt") == "new");
+  CHECK(system.made() == 5);
 }
 
 TEST_CASE("Two writers of one name do not disturb each other: the last to commit wins") {

@@ -85,6 +85,12 @@ TEST_CASE("DP2: bad UTF-8, NUL and a lone surrogate are bad lines") {
   CHECK(at.where.offset == 14);  // of the file
 }
 
+TEST_CASE("NUL inside a string is read where it is allowed") {
+  const TemporaryFolder folder;
+  JsonlReader reader(folder.file("f.jsonl", "{\"a\":\"x\\u0000\"}\n"), {.allow_nul = true});
+  CHECK(reader.next()->value["a"] == std::string("x\0", 2));
+}
+
 TEST_CASE("DP2: with the policy 'replace' bad UTF-8 is replaced and counted") {
   const TemporaryFolder folder;
   JsonlReader reader(folder.file("f.jsonl", "{\"a\":\"x\x80\xffy\"}\n{\"a\":\"\xe4\xb8\xad\"}\n"),

@@ -77,6 +77,19 @@ TEST_CASE("JsonlAppender cuts off the half line of a killed run") {
   CHECK(bytes_of(half) == "{\"step\":1}\n");
 }
 
+TEST_CASE("A cleared JsonlAppender begins anew, and a failure then leaves its new lines") {
+  const TemporaryFolder folder;
+  const auto path = folder.file("m.jsonl", "{\"step\":1}\n{\"step\":2}\n");
+  FullDisk disk;
+  JsonlAppender appender(path, disk);
+  appender.clear();
+  CHECK(bytes_of(path).empty());
+  appender.write({{"step", 3}});
+  disk.full = true;
+  CHECK_THROWS_AS(appender.write({{"step", 4}}), IoError);
+  CHECK(bytes_of(path) == "{\"step\":3}\n");
+}
+
 TEST_CASE("JsonlAppender leaves no half line when the disk is full") {
   const TemporaryFolder folder;
   const auto path = folder / "m.jsonl";

@@ -45,20 +45,45 @@ struct FilePosition {
   [[nodiscard]] std::string describe() const;
 };
 
-// Text from a file, made safe to print: control bytes escaped, cut at 120 characters.
+// Bytes of the UTF-8 character that `text`, which is not empty, begins with; 0 where it is none or one that a
+// terminal obeys instead of showing it: C0 and C1 controls, and those of the direction of writing.
+[[nodiscard]] inline std::size_t shown_character(std::string_view text) noexcept {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned first = byte(0);
+  if (first < 0x80) return first >= 0x20 && first != 0x7f ? 1 : 0;
+  if (first < 0xc2 || first > 0xf4) return 0;
+  const std::size_t bytes = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+  if (bytes > text.size()) return 0;
+  char32_t point = first & (0x7fu >> bytes);
+  for (std::size_t i = 1; i < bytes; ++i) {
+    if ((byte(i) & 0xc0u) != 0x80) return 0;
+    point = (point << 6) | (byte(i) & 0x3fu);
+  }
+  const auto among = [&](char32_t from, char32_t to) { return point >= from && point <= to; };
+  const bool longer_than_needed = (bytes == 3 && point < 0x800) || (bytes == 4 && point < 0x10000);
+  if (longer_than_needed || among(0xd800, 0xdfff) || point > 0x10ffff) return 0;
+  const bool control = point < 0xa0 || point == 0x61c || among(0x200e, 0x200f) || among(0x202a, 0x202e) ||
+                       among(0x2066, 0x2069);
+  return control ? 0 : bytes;
+}
+
+// Text from a file, made safe to print: UTF-8, with controls and bytes that are no characters escaped, cut
+// between characters after `limit` bytes.
 [[nodiscard]] inline std::string printable(std::string_view text, std::size_t limit = 120) {
   static constexpr char hex[] = "0123456789abcdef";
   std::string out;
-  for (const char c : text) {
+  while (!text.empty()) {
     if (out.size() >= limit) return out + "...";
-    const auto u = static_cast<unsigned char>(c);
-    if (u < 0x20 || u == 0x7f) {
+    const std::size_t shown = shown_character(text);
+    if (shown > 0) {
+      out += text.substr(0, shown);
+    } else {
+      const auto u = static_cast<unsigned char>(text.front());
       out += "\\x";
       out += hex[u >> 4];
       out += hex[u & 15];
-    } else {
-      out += c;
     }
+    text.remove_prefix(shown > 0 ? shown : 1);
   }
   return out;
 }

@@ -1,5 +1,5 @@
 // Writing a file so that its name always shows either the old content or the whole new one: a temporary file
-// in the same folder, then write, fsync, close, rename, fsync of the folder.
+// in the same folder, then write, fsync, rename, fsync of the folder.
 #pragma once
 
 #include <signal.h>
@@ -15,6 +15,7 @@
 #include <system_error>
 #include <utility>
 
+#include "solopo/io/file_lock.hpp"
 #include "solopo/io/sha256.hpp"
 #include "solopo/io/system_calls.hpp"
 
@@ -34,7 +35,8 @@ struct WrittenFile {
 // Opens the temporary at once, so a path that cannot be written fails before any work is done. Without
 // commit() the temporary is removed and the old file stays. Every failure is an IoError; after one the object
 // only removes its temporary. A symbolic link at `path` is kept and its target replaced.
-// A failure to sync the folder, the last step, is reported too, though the whole new file is then in place.
+// A failure to close the file or to sync the folder, the last steps, is reported too, though the whole new
+// file is then in place.
 class AtomicFile {
  public:
   explicit AtomicFile(const std::filesystem::path& path, AtomicFileOptions options = {})
@@ -55,15 +57,7 @@ class AtomicFile {
     folder_ = target_.has_parent_path() ? target_.parent_path() : std::filesystem::path(".");
     const std::string stem = "." + target_.filename().string().substr(0, 200) + ".";
     remove_leftovers(stem);
-    static std::atomic<std::uint64_t> count{0};
-    temporary_ =
-        (folder_ / (stem + std::to_string(::getpid()) + "-" + std::to_string(count++) + ".tmp")).string();
-    descriptor_ = calls_.open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (descriptor_ < 0) {
-      const int number = errno;
-      temporary_.clear();
-      throw_io_error("create a file for", target_.string(), number);
-    }
+    create_temporary(stem);
   }
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
@@ -93,8 +87,6 @@ class AtomicFile {
     flush();
     const std::string name = target_.string();
     if (retry([&] { return calls_.fsync(descriptor_); }) != 0) fail("sync", name, errno);
-    const int closed = calls_.close(std::exchange(descriptor_, -1));
-    if (closed != 0 && errno != EINTR) fail("close", name, errno);  // after EINTR Linux has closed it
     const int folder = calls_.open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
     if (folder < 0) fail("open the folder of", name, errno);
     if (calls_.rename(temporary_.c_str(), target_.c_str()) != 0) {
@@ -103,18 +95,21 @@ class AtomicFile {
       fail("rename the new file to", name, number);
     }
     temporary_.clear();
+    const int closed = calls_.close(std::exchange(descriptor_, -1));  // its lock had to outlive the temporary
+    const int close_error = closed != 0 && errno != EINTR ? errno : 0;  // after EINTR Linux has closed it
     const int synced = retry([&] { return calls_.fsync(folder); });
-    const int number = errno;
+    const int sync_error = synced != 0 ? errno : 0;
     calls_.close(folder);
-    if (synced != 0) throw_io_error("sync the folder of", name, number);
+    if (close_error != 0) throw_io_error("close", name, close_error);
+    if (sync_error != 0) throw_io_error("sync the folder of", name, sync_error);
     return {bytes_, with_digest_ ? digest_.hex() : std::string()};
   }
 
   // Removes the temporary; the old file stays. The destructor does this too.
   void abandon() noexcept {
-    if (descriptor_ >= 0) calls_.close(std::exchange(descriptor_, -1));
     if (!temporary_.empty()) calls_.unlink(temporary_.c_str());
     temporary_.clear();
+    if (descriptor_ >= 0) calls_.close(std::exchange(descriptor_, -1));
   }
 
  private:
@@ -148,7 +143,27 @@ class AtomicFile {
     pending_.clear();
   }
 
-  // A killed run leaves its temporary behind: ".NAME.PID-N.tmp" of a process that is gone.
+  // ".NAME.PID-N.tmp", locked while it is written; where the system has no locks, it is left unlocked.
+  void create_temporary(const std::string& stem) {
+    static std::atomic<std::uint64_t> count{0};
+    for (;;) {
+      temporary_ =
+          (folder_ / (stem + std::to_string(::getpid()) + "-" + std::to_string(count++) + ".tmp")).string();
+      descriptor_ = calls_.open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+      if (descriptor_ < 0) {
+        const int number = errno;
+        temporary_.clear();
+        if (number == EEXIST) continue;  // of a process with the same number, killed or in another container
+        throw_io_error("create a file for", target_.string(), number);
+      }
+      const bool locked_by_other = calls_.flock(descriptor_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+      if (!locked_by_other && !was_removed(descriptor_)) return;
+      calls_.close(std::exchange(descriptor_, -1));  // a remover of leftovers came before the lock
+    }
+  }
+
+  // A killed run leaves its temporary behind: one that nobody has locked or, where the system has no locks,
+  // whose process is gone.
   void remove_leftovers(const std::string& stem) noexcept {
     std::error_code error;
     std::filesystem::directory_iterator entry(folder_, error), end;
@@ -158,8 +173,14 @@ class AtomicFile {
       char* after = nullptr;
       const long process = std::strtol(name.c_str() + stem.size(), &after, 10);
       if (process <= 0 || *after != '-') continue;
-      if (::kill(static_cast<::pid_t>(process), 0) != 0 && errno == ESRCH)
-        calls_.unlink(entry->path().c_str());
+      const int leftover =
+          calls_.open(entry->path().c_str(), O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0);
+      if (leftover < 0) continue;
+      bool abandoned = calls_.flock(leftover, LOCK_EX | LOCK_NB) == 0;
+      if (!abandoned && errno != EWOULDBLOCK)
+        abandoned = ::kill(static_cast<::pid_t>(process), 0) != 0 && errno == ESRCH;
+      if (abandoned) calls_.unlink(entry->path().c_str());
+      calls_.close(leftover);
     }
   }
 

@@ -23,6 +23,7 @@ struct JsonlOptions {
   std::size_t max_bad = 0;             // bad lines that are passed over; the next one throws
   std::size_t max_line_bytes = std::size_t{64} << 20;
   std::size_t max_depth = 64;
+  bool allow_nul = false;  // \u0000 inside a string
 };
 
 struct JsonlRecord {
@@ -140,7 +141,8 @@ class JsonlReader {
     const JsonOrigin origin{.file = file_.name(), .line = line_number_, .offset = offset};
     try {
       Json value = parse_json(
-          text, origin, {.max_depth = options_.max_depth, .max_bytes = text.size(), .allow_nul = false});
+          text, origin,
+          {.max_depth = options_.max_depth, .max_bytes = text.size(), .allow_nul = options_.allow_nul});
       if (value.is_object()) return value;
       bad_lines_.push_back({line_number_, "not_object", "", "the line is not a JSON object"});
       if (bad_lines_.size() <= options_.max_bad) return std::nullopt;

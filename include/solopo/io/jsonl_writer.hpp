@@ -71,6 +71,11 @@ class JsonlAppender {
     }
     size_ += line.size();
   }
+  // Takes all lines away.
+  void clear() {
+    if (calls_.ftruncate(descriptor_, 0) != 0) throw_io_error("empty", name_, errno);
+    size_ = 0;
+  }
   // On disk, and not only in the system's cache.
   void sync() {
     if (calls_.fsync(descriptor_) != 0) throw_io_error("sync", name_, errno);

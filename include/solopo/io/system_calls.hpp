@@ -3,6 +3,7 @@
 #pragma once
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -17,7 +18,7 @@
 
 namespace solopo::io {
 
-// Each function is the POSIX call of its name: -1 and errno on failure.
+// Each function is the call of its name: -1 and errno on failure.
 class SystemCalls {
  public:
   SystemCalls() = default;
@@ -31,6 +32,7 @@ class SystemCalls {
   }
   virtual int fsync(int descriptor) { return ::fsync(descriptor); }
   virtual int ftruncate(int descriptor, ::off_t bytes) { return ::ftruncate(descriptor, bytes); }
+  virtual int flock(int descriptor, int operation) { return ::flock(descriptor, operation); }
   virtual int close(int descriptor) { return ::close(descriptor); }
   virtual int rename(const char* from, const char* to) { return std::rename(from, to); }
   virtual int unlink(const char* path) { return ::unlink(path); }
