@@ -8,7 +8,9 @@
 #include <ostream>
 #include <vector>
 
+#include "choose_template.hpp"
 #include "solopo/io/json.hpp"
+#include "solopo/io/utf8.hpp"
 #include "solopo/kernels/parallel.hpp"
 #include "solopo/model/language_model.hpp"
 #include "usage_error.hpp"
@@ -33,6 +35,11 @@ void check(const GenerateCommandOptions& options) {
   if (options.samples > 1 && options.temperature == 0)
     problem("--samples above 1 would all be the same at --temperature 0");
   if (!problems.empty()) throw UsageError(problems);
+}
+
+void require_utf8(const char* flag, const std::string& text) {
+  if (const auto bad = io::find_invalid_utf8(text))
+    throw UsageError(fmt::format("{}: the text is not valid UTF-8 at byte {}", flag, *bad));
 }
 
 std::vector<text::Message> read_messages(const std::filesystem::path& path) {
@@ -62,6 +69,8 @@ int run_generate(const GenerateCommandOptions& options, const Console& console) 
   if (options.threads > 0) kernels::set_thread_count(static_cast<int>(options.threads));
   std::string prompt = options.prompt;
   if (prompt == "-") prompt.assign(std::istreambuf_iterator<char>(std::cin), {});
+  require_utf8("--prompt", prompt);
+  require_utf8("--system", options.system);
   std::vector<text::Message> messages;
   if (!options.messages.empty()) {
     messages = read_messages(options.messages);
@@ -71,9 +80,10 @@ int run_generate(const GenerateCommandOptions& options, const Console& console) 
   }
 
   const LanguageModel model = load_model(options.model, options.adapter);
-  const text::ChatTemplate chat = options.template_name.empty()
+  // Of a template, --raw needs only the token that ends a response.
+  const text::ChatTemplate chat = options.raw && options.template_name.empty()
                                       ? model.chat
-                                      : text::parse_chat_template(options.template_name, model.tokenizer);
+                                      : choose_template(options.template_name, model);
   const std::vector<std::int32_t> ids =
       options.raw ? model.tokenizer.encode(prompt) : text::encode_chat(model.tokenizer, chat, messages, true);
   const std::int64_t context = model.config.max_position_embeddings;

@@ -160,10 +160,9 @@ void inspect_folder(const InspectOptions& options, std::ostream& out) {
     for (const io::SafetensorsFile& file : set.files()) files.push_back(&file);
     inspect_safetensors(files, options, out);
   }
-  if (const fs::path file = folder / adapter_config_name; fs::exists(file)) {
+  if (fs::exists(folder / adapter_config_name)) {
     known = true;
-    const io::Json json = io::parse_json_file(file, io::FileRole::model);
-    out << "adapters:      " << describe(lora_config_from_json(json, file.string())) << '\n';
+    out << "adapters:      " << describe(load_lora_config(folder)) << '\n';
     const io::SafetensorsFile tensors(folder / adapter_weights_name);
     inspect_safetensors({&tensors}, options, out);
   }

@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 
+#include "choose_template.hpp"
 #include "cpu_model.hpp"
 #include "solopo/io/jsonl.hpp"
 #include "solopo/train/collate.hpp"

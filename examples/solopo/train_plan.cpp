@@ -6,7 +6,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "choose_template.hpp"
+#include "path_text.hpp"
 #include "solopo/cuda/library_choice.hpp"
+#include "solopo/io/json.hpp"
 #include "solopo/model/lora_files.hpp"
 #include "solopo/train/collate.hpp"
 #include "usage_error.hpp"
@@ -50,6 +53,12 @@ void check_paths(const TrainCommandOptions& o, std::vector<std::string>& problem
   } else if (!writable(o.out)) {
     problems.push_back(fmt::format("--out: {} cannot be written", o.out.string()));
   }
+  std::error_code not_there;
+  for (const auto& [flag, start] : {std::pair("--model", o.model), std::pair("--adapter", o.adapter)})
+    if (!start.empty() && fs::equivalent(o.out, start, not_there))
+      problems.push_back(
+          fmt::format("--out: {} is the {} that is trained, which stays as it is; choose another folder",
+                      o.out.string(), flag));
 }
 
 // The maps that a list such as "q_proj,v_proj" names; an error is added for what is none.
@@ -247,10 +256,6 @@ std::vector<std::string> train_option_problems(const TrainCommandOptions& option
   return problems;
 }
 
-text::ChatTemplate choose_template(const std::string& name, const ModelText& text) {
-  return name.empty() ? text.chat : text::parse_chat_template(name, text.tokenizer);
-}
-
 std::size_t choose_max_length(std::int64_t wanted, const LlamaConfig& config) {
   const std::int64_t context = config.max_position_embeddings;
   if (wanted > context) {
@@ -314,8 +319,10 @@ TrainPlan make_train_plan(const TrainCommandOptions& o) {
   t.seed = o.seed;
   t.context = plan.context;
   t.share_prefix = o.share_prefix;
-  t.long_gradient = o.long_gradient == "full" ? LongGradient::full : LongGradient::response;
-  t.full_gradient_every = o.full_gradient_every;
+  // Each step full is `full`, and the reference is laid out so too.
+  const bool full = o.long_gradient == "full" || o.full_gradient_every == 1;
+  t.long_gradient = full ? LongGradient::full : LongGradient::response;
+  t.full_gradient_every = full ? 0 : o.full_gradient_every;
   t.passes = o.passes == "two-pass" ? Passes::short_side_first : Passes::one;
   t.reference_update = {.every = o.ref_model_sync_steps, .mixup = o.ref_model_mixup_alpha};
   t.eval_every = o.eval_data.empty() ? 0 : o.eval_every;
@@ -345,10 +352,20 @@ std::int64_t library_pairs_of(const TrainPlan& plan) {
 std::string describe_options(const TrainCommandOptions& o, const TrainPlan& plan) {
   std::string out;
   const auto line = [&](const char* key, const auto& value) { out += fmt::format("{}: {}\n", key, value); };
-  line("model", o.model.string());
-  line("data", o.data.string());
-  line("out", o.out.string());
-  if (!o.eval_data.empty()) line("eval_data", o.eval_data.string());
+  // JSON's strings are YAML's too.
+  const auto path = [&](const char* key, const std::filesystem::path& value) {
+    const std::string text = value.string();
+    const bool plain =
+        text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-") ==
+            text.npos &&
+        text.front() != '-';
+    line(key, plain ? text : io::Json(path_text(value)).dump());
+  };
+  path("model", o.model);
+  path("data", o.data);
+  path("out", o.out);
+  if (!o.eval_data.empty()) path("eval_data", o.eval_data);
+  line("max_bad", o.max_bad);
   line("template", text::name_of(plan.text.chat.kind));
   line("objective", plan.entry->name);
   line("context", o.context);
@@ -363,7 +380,7 @@ std::string describe_options(const TrainCommandOptions& o, const TrainPlan& plan
     line("ref_model_mixup_alpha", o.ref_model_mixup_alpha);
   }
   if (!o.adapter.empty()) {
-    line("adapter", o.adapter.string());
+    path("adapter", o.adapter);
   } else {
     line("lora_rank", o.lora_rank);
   }
@@ -375,7 +392,13 @@ std::string describe_options(const TrainCommandOptions& o, const TrainPlan& plan
   line("schedule", o.schedule);
   line("warmup", plan.trainer.schedule.warmup_steps);
   line("min_lr_ratio", o.min_lr_ratio);
-  line("max_steps", plan.trainer.length.steps);
+  // Steps that come from epochs end with a batch of what is left.
+  if (o.max_steps > 0) {
+    line("max_steps", o.max_steps);
+  } else {
+    line("epochs", o.epochs);
+    out += fmt::format("# steps: {}\n", plan.trainer.length.steps);
+  }
   line("batch_size", o.batch_size);
   line("clip", o.clip);
   line("weight_decay", o.weight_decay);
@@ -385,6 +408,7 @@ std::string describe_options(const TrainCommandOptions& o, const TrainPlan& plan
   line("seed", o.seed);
   line("max_length", plan.max_length);
   line("too_long", o.too_long);
+  line("keep_equal", o.keep_equal);
   if (!o.eval_data.empty()) line("eval_every", o.eval_every);
   line("save_every", o.save_every);
   line("keep_last", o.keep_last);
@@ -392,6 +416,8 @@ std::string describe_options(const TrainCommandOptions& o, const TrainPlan& plan
   line("recompute", o.recompute);
   if (!o.where.on_cuda()) line("mlp_rows", o.mlp_rows);
   line("share_prefix", o.share_prefix);
+  line("threads", o.threads);
+  line("memory", o.memory);
   line("device", o.where.device);
   if (o.where.on_cuda() || o.where.is_bf16()) line("dtype", o.where.dtype_name());
   if (o.where.on_cuda()) line("deterministic", o.where.deterministic);

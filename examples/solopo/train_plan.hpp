@@ -58,9 +58,6 @@ std::string describe_options(const TrainCommandOptions& options, const TrainPlan
 // What became of the lines of a file, and how many tokens its records have.
 std::string describe_records(const std::string& name, const RecordFile& file);
 
-// The chat template of a name, or the model's own when it is empty. Throws UsageError.
-text::ChatTemplate choose_template(const std::string& name, const ModelText& text);
-
 // The length limit of an option: 0 is the model's context. Throws UsageError past it.
 std::size_t choose_max_length(std::int64_t wanted, const LlamaConfig& config);
 

@@ -98,6 +98,40 @@ TEST_CASE("Bad data ends with 3, a bad model with 4, and both name the file") {
   CHECK(o.code == 4);
 }
 
+TEST_CASE(
+    "A model with an unknown chat template is refused where one is needed, and --template replaces it") {
+  const ScratchFolder folder("template");
+  const std::filesystem::path tiny = SOLOPO_SOURCE_DIR "/examples/data/tiny";
+  std::filesystem::copy(tiny, folder / "model");
+  write(folder / "model/chat_template.jinja", "{{ messages }}");
+  const std::string model = " --model " + (folder / "model").string() + " ";
+  Outcome o = solopo_run("generate --max-new-tokens 1 --prompt x" + model);
+  CHECK(o.code == 4);
+  CHECK(has(o, "not one of the known ones; choose one by name"));
+  CHECK(solopo_run("generate --max-new-tokens 1 --prompt x --template plain" + model).code == 0);
+  CHECK(solopo_run("generate --max-new-tokens 1 --prompt x --raw" + model).code == 0);
+  CHECK(solopo_run("cost" + model).code == 0);
+  o = solopo_run("inspect " + (folder / "model").string());
+  CHECK(o.code == 0);
+  CHECK(has(o, "chat template: unknown"));
+}
+
+TEST_CASE("A template's name that is none, and a prompt that is not UTF-8, end with 2") {
+  const std::string tiny = " --model '" SOLOPO_SOURCE_DIR "/examples/data/tiny' --template chatlm ",
+                    file = "'" SOLOPO_SOURCE_DIR "/examples/data/tiny/config.json'";
+  for (const std::string& command :
+       {std::string("generate --prompt x"), "eval --qa " + file, "data build --out none --qa " + file,
+        "data sample --out none --in " + file, "score --out none --in " + file}) {
+    const Outcome o = solopo_run(command + tiny);
+    CAPTURE(command, o.text);
+    CHECK(o.code == 2);
+    CHECK(has(o, "--template: 'chatlm' is not known; did you mean 'chatml'?"));
+  }
+  const Outcome o = solopo_run("generate --prompt \"$(printf 'a\\377')\" --model none");
+  CHECK(o.code == 2);
+  CHECK(has(o, "--prompt: the text is not valid UTF-8 at byte 1"));
+}
+
 TEST_CASE("A result that cannot be written ends with 1, and nothing is left") {
   const ScratchFolder folder("unwritable");
   const Outcome o = solopo_run("data synth --count 1 --out " + (folder / "no/such/folder/x.jsonl").string());

@@ -74,6 +74,11 @@ TEST_CASE("CF1: what is not computed is refused with what is allowed") {
   CHECK_THAT(refusal_with("rope_scaling", {{"rope_type", "llama3"}, {"factor", 8.0}}),
              Catch::Contains("llama3"));
   CHECK_THAT(refusal_with("rope_scaling", {{"type", "linear"}}), Catch::Contains("linear"));
+  CHECK_THAT(refusal_with("rope_scaling", {{"factor", 8.0}}),  // without a type
+             Catch::Contains("rope_scaling.factor") && Catch::Contains("8.0"));
+  CHECK_THAT(refusal_with("rope_parameters", {{"type", nullptr}, {"factor", 2}, {"rope_theta", 1e4}}),
+             Catch::Contains("rope_parameters.factor"));
+  CHECK(refusal_with("rope_scaling", {{"factor", 1.0}}).empty());
   CHECK_THAT(refusal_with("rope_parameters", {{"rope_type", "yarn"}, {"rope_theta", 1e4}}),
              Catch::Contains("yarn"));
   CHECK_THAT(refusal_with("use_sliding_window", true), Catch::Contains("sliding"));

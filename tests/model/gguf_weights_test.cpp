@@ -21,7 +21,9 @@ struct Metadata {
   std::uint32_t blocks = 2, width = 24, feed_forward = 40, heads = 4, kv_heads = 2, context = 512, rotary = 6,
                 vocabulary = 50;
   float eps = 1e-5f, theta = 10000.0f;
-  std::string scaling = "none";
+  std::string scaling = "none";  // empty: no such key
+  std::string factor_key = "rope.scaling.factor";
+  float factor = 0;  // 0: no such key
   std::uint32_t experts = 0;
 };
 
@@ -43,7 +45,8 @@ test::GgufBytes metadata_bytes(const Metadata& m) {
   if (m.experts > 0) number("expert_count", m.experts);
   file.key(prefix + "attention.layer_norm_rms_epsilon", GgufType::F32).put(m.eps);
   file.key(prefix + "rope.freq_base", GgufType::F32).put(m.theta);
-  file.key(prefix + "rope.scaling.type", GgufType::STRING).string(m.scaling);
+  if (!m.scaling.empty()) file.key(prefix + "rope.scaling.type", GgufType::STRING).string(m.scaling);
+  if (m.factor != 0) file.key(prefix + m.factor_key, GgufType::F32).put(m.factor);
   return file;
 }
 
@@ -158,4 +161,12 @@ TEST_CASE("what a GGUF file asks for and is not computed is refused by key") {
   CHECK_THAT(refusal_after([](Metadata& m) { m.architecture = "gemma"; }), Catch::Contains("gemma"));
   CHECK_THAT(refusal_after([](Metadata& m) { m.scaling = "yarn"; }), Catch::Contains("yarn"));
   CHECK_THAT(refusal_after([](Metadata& m) { m.experts = 8; }), Catch::Contains("experts"));
+  for (const char* key : {"rope.scaling.factor", "rope.scale_linear"}) {
+    const auto with = [&](const char* type, float factor) {
+      return refusal({.scaling = type, .factor_key = key, .factor = factor});
+    };
+    CHECK_THAT(with("", 8), Catch::Contains(key) && Catch::Contains("scaling by 8"));
+    CHECK(with("", 1) == "was read");
+    CHECK(with("none", 8) == "was read");  // llama.cpp does not scale then
+  }
 }

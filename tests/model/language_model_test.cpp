@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <string>
 
 #include "catch.hpp"
@@ -47,6 +48,70 @@ TEST_CASE("a saved model is the model that was saved") {
   CHECK(load_model(folder.path).weights.data == model.weights.data);
 }
 
+TEST_CASE("a model with an unknown chat template is loaded, and saved as it was") {
+  const Folder folder;
+  std::filesystem::copy(tiny, folder.path);
+  std::ofstream(folder.path / "chat_template.jinja") << "{{ messages }}";
+  const LanguageModel model = load_model(folder.path);
+  CHECK(model.chat.kind == text::ChatTemplate::Kind::unknown);
+  save_model(folder.path / "saved", model);
+  const ModelText saved = load_model_text(folder.path / "saved");
+  CHECK(saved.chat == model.chat);
+  CHECK(saved.tokenizer.chat_template_source() == "{{ messages }}");
+}
+
+TEST_CASE("a model is saved with the chat template it was given") {
+  const Folder folder;
+  LanguageModel model = load_model(tiny);
+  model.tokenizer = text::Tokenizer::from_folder(std::filesystem::path(SOLOPO_SOURCE_DIR) /
+                                                 "tests/golden/tokenizer/smollm");
+  model.config.vocab_size = model.tokenizer.vocab_size();
+  model.chat = text::parse_chat_template("chatml", model.tokenizer);
+  save_model(folder.path, model);
+  const ModelText saved = load_model_text(folder.path);
+  CHECK(saved.chat == model.chat);
+  const io::Json generation =
+      io::parse_json_file(folder.path / "generation_config.json", io::FileRole::model);
+  CHECK(generation.at("eos_token_id") == model.tokenizer.find("<|im_end|>").value());
+
+  save_model(folder.path, load_model(tiny));  // plain, trained on a model whose own is chatml
+  std::ofstream(folder.path / "chat_template.jinja") << text::jinja_source(saved.chat);
+  model = load_model(folder.path);
+  CHECK(model.chat.kind == text::ChatTemplate::Kind::chatml);
+  model.chat = {};
+  save_model(folder.path, model);
+  CHECK(load_model_text(folder.path).chat == model.chat);
+}
+
+TEST_CASE("what is left of an older model's folder is not read with the new one") {
+  const Folder folder;
+  const LanguageModel model = load_model(tiny);
+  save_model(folder.path, model);
+  const auto names = [&] {
+    std::set<std::string> out;
+    for (const auto& entry : std::filesystem::directory_iterator(folder.path))
+      out.insert(entry.path().filename().string());
+    return out;
+  };
+  const std::set<std::string> expected = names();
+  for (const char* stale : {"chat_template.jinja", "model.safetensors.index.json",
+                            "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"})
+    std::ofstream(folder.path / stale) << "{{ messages }}";
+  save_model(folder.path, model);
+  CHECK(names() == expected);
+  CHECK(load_model(folder.path).chat == model.chat);
+}
+
+TEST_CASE("a save that fails leaves no folder that looks like a model") {
+  const Folder folder;
+  const LanguageModel model = load_model(tiny);
+  save_model(folder.path, model);
+  std::filesystem::remove(folder.path / "model.safetensors");
+  std::filesystem::create_directory(folder.path / "model.safetensors");
+  CHECK_THROWS_AS(save_model(folder.path, model), IoError);
+  CHECK_FALSE(std::filesystem::exists(folder.path / "config.json"));
+}
+
 TEST_CASE("the tiny model answers the question its documentation shows") {
   const LanguageModel model = load_model(tiny);
   Decoder decoder(model.weights);
@@ -71,6 +136,7 @@ TEST_CASE("a folder that is no whole model is refused by the file that is wrong"
     return message;
   };
   CHECK_THAT(with("config.json", "{"), Catch::Contains("config.json"));
+  CHECK_THAT(with("config.json", "{}" + std::string(1 << 20, ' ')), Catch::Contains("too_large"));
   CHECK_THAT(with("model.safetensors", "short"), Catch::Contains("model.safetensors"));
   CHECK_THAT(with("tokenizer.json", "[]"), Catch::Contains("tokenizer.json"));
   io::Json config = io::parse_json_file(folder.path / "config.json", io::FileRole::model);

@@ -69,6 +69,20 @@ TEST_CASE("Adapters are read as they were written, bit for bit") {
   CHECK(json.at("fan_in_fan_out") == false);
 }
 
+TEST_CASE("A base whose name is not UTF-8 is written with U+FFFD") {
+  const Folder folder;
+  save_lora(folder.path(), folder.lora, "models/\xff");
+  CHECK(folder.config().at("base_model_name_or_path") == "models/\xef\xbf\xbd");
+}
+
+TEST_CASE("A save that fails leaves no folder that looks like adapters") {
+  const Folder folder;
+  fs::remove(folder.path() / adapter_weights_name);
+  fs::create_directory(folder.path() / adapter_weights_name);
+  CHECK_THROWS_AS(save_lora(folder.path(), folder.lora, "models/base"), IoError);
+  CHECK_FALSE(fs::exists(folder.path() / adapter_config_name));
+}
+
 TEST_CASE("An alpha that is no whole number, and alpha over the root of the rank, are read too") {
   const Folder folder;
   folder.set("lora_alpha", 4.5);
@@ -148,6 +162,11 @@ TEST_CASE("A file that is missing, cut or no JSON object is refused by name") {
     const Folder folder;
     fs::resize_file(folder.path() / adapter_weights_name, 300);
     CHECK_THAT(refusal(folder.path()), Contains(adapter_weights_name));
+  }
+  {
+    const Folder folder;
+    std::ofstream(folder.path() / adapter_config_name, std::ios::app) << std::string(1 << 20, ' ');
+    CHECK_THAT(refusal(folder.path()), Contains("too_large"));
   }
   for (const char* text : {"", "[]", "{\"r\": ", "3"}) {
     CAPTURE(text);

@@ -18,9 +18,8 @@ TEST_CASE("SmolLM2's logits and greedy text equal transformers'") {
   const auto path = test::smollm2();
   if (!path) {
     std::puts(
-        "SKIPPED: SmolLM2's logits and greedy text equal transformers' (weights not found; script/demo "
-        "--model "
-        "smollm2 fetches them)");
+        "SKIPPED: SmolLM2's logits and greedy text equal transformers' (weights not found; "
+        "script/fetch_smollm2 downloads them)");
     return;
   }
   const io::GgufFile file(*path);

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <string>
 
+#include "../io/test_files.hpp"
 #include "catch.hpp"
 #include "solopo/core/random.hpp"
 
@@ -92,6 +93,30 @@ TEST_CASE("a megabyte of one letter is not quadratic") {
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   CHECK(ids == Ids(std::size_t{1} << 16, 259));
   CHECK(seconds.count() < 20);  // under a second; a scan for every merge would take hours
+}
+
+TEST_CASE("pairs chosen so that their hashes collide are not quadratic") {
+  // mix_bits undone: the pairs whose hash ends with 20 zero bits.
+  const auto inverse = [](std::uint64_t odd) {
+    std::uint64_t x = odd;
+    for (int i = 0; i < 5; ++i) x *= 2 - odd * x;
+    return x;
+  };
+  const std::uint64_t first = inverse(0xbf58476d1ce4e5b9ULL), second = inverse(0x94d049bb133111ebULL);
+  std::vector<Merge> merges;
+  for (std::uint64_t i = 1; merges.size() < 60000; ++i) {
+    std::uint64_t z = i << 20;
+    z = (z ^ (z >> 31) ^ (z >> 62)) * second;
+    z = (z ^ (z >> 27) ^ (z >> 54)) * first;
+    z = z ^ (z >> 30) ^ (z >> 60);
+    REQUIRE(solopo::mix_bits(z) == i << 20);
+    const Merge merge{static_cast<std::int32_t>(z >> 32), static_cast<std::int32_t>(z & 0xffffffff), 1};
+    if (merge.left >= 0 && merge.right >= 0) merges.push_back(merge);
+  }
+  const solopo::test::CpuTimer timer;
+  const MergeTable table(merges);
+  CHECK(table.find(merges.back().left, merges.back().right).rank == merges.size() - 1);
+  CHECK(timer.seconds() < 0.5);  // some milliseconds; all from one slot on: seconds
 }
 
 TEST_CASE("a byte without a token is dropped") {

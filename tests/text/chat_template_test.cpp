@@ -1,7 +1,9 @@
 #include "solopo/text/chat_template.hpp"
 
+#include <functional>
 #include <iostream>
 #include <map>
+#include <set>
 
 #include "../io/test_files.hpp"
 #include "../support/smollm2.hpp"
@@ -123,7 +125,7 @@ TEST_CASE("without a template a chat is plain text") {
   CHECK(render_chat(chat, two, false) == "a\nb");
 }
 
-TEST_CASE("an unknown template is refused, with the kinds that are known") {
+TEST_CASE("an unknown template is refused where it is used, with the kinds that are known") {
   for (const char* source : {
            "{{ messages }}",
            "{% for message in messages %}{{ message.content }}{% endfor %}",
@@ -134,17 +136,33 @@ TEST_CASE("an unknown template is refused, with the kinds that are known") {
            "message['content'] + '<|im_end|>' + '\\n'}}{% endfor %}{% if add_generation_prompt %}"
            "{{ '<|im_start|>assistant\\n' }}{% endif %}",
        }) {
-    try {
-      (void)detect_chat_template(with_template("smollm", source));
-      FAIL_CHECK("not refused: " << source);
-    } catch (const ModelError& error) {
-      CHECK(error.code() == "template");
-      CHECK_THAT(error.what(), Contains("plain, chatml, llama3, qwen"));
+    CAPTURE(source);
+    const auto tokenizer = with_template("smollm", source);
+    const ChatTemplate chat = detect_chat_template(tokenizer);
+    CHECK(name_of(chat.kind) == "unknown");
+    for (const auto& use :
+         std::vector<std::function<void()>>{[&] { require_known(chat, tokenizer); },
+                                            [&] { (void)encode_chat(tokenizer, chat, hello, true); }}) {
+      CHECK(code_of(use) == "template");
+      CHECK_THROWS_WITH(use(), Contains("not one of the known ones; choose one by name") &&
+                                   Contains("plain, chatml, llama3, qwen"));
     }
+    CHECK_THROWS_AS(render_chat(chat, hello, true), ArgumentError);
+    CHECK_THROWS_AS(jinja_source(chat), ArgumentError);
+    CHECK(parse_chat_template("chatml", tokenizer).kind == ChatTemplate::Kind::chatml);
   }
 }
 
-TEST_CASE("a hostile template is refused without being run") {
+TEST_CASE("with an unknown template a response ends with the end of text") {
+  const TemporaryFolder folder;
+  (void)folder.file("tokenizer.json", bytes_of(tokenizer_golden("gpt2") / "tokenizer.json"));
+  (void)folder.file("tokenizer_config.json",
+                    R"({"eos_token": "<|endoftext|>", "chat_template": "{{ messages }}"})");
+  const auto tokenizer = Tokenizer::from_folder(folder.path());
+  CHECK(end_of_turn(tokenizer, detect_chat_template(tokenizer)) == *tokenizer.find("<|endoftext|>"));
+}
+
+TEST_CASE("a hostile template is unknown, without being run") {
   std::string deep, wide = "{{ ";
   for (int i = 0; i < 60000; ++i) deep += "{% if tools %}";
   for (int i = 0; i < 200000; ++i) wide += "('a'+";
@@ -153,7 +171,30 @@ TEST_CASE("a hostile template is refused without being run") {
         std::string("{% for i in range(10**9) %}{% for j in range(10**9) %}x{% endfor %}{% endfor %}"),
         std::string("{{ ''.__class__.__mro__[1].__subclasses__() }}"), std::string("{{ 'a' * 10**12 }}")}) {
     const auto tokenizer = with_template("smollm", source);
-    CHECK(code_of([&] { (void)detect_chat_template(tokenizer); }) == "template");
+    CHECK(detect_chat_template(tokenizer).kind == ChatTemplate::Kind::unknown);
+  }
+}
+
+TEST_CASE("the source of a template is one that transformers was asked about, and is known again") {
+  std::set<std::string> asked;
+  const auto lines = read_lines(tokenizer_golden("chat_templates.jsonl"));
+  for (std::size_t n = 1; n < lines.size(); ++n) asked.insert(lines[n].at("source"));
+  using Kind = ChatTemplate::Kind;
+  const std::string smollm = "You are a helpful AI assistant named SmolLM, trained by Hugging Face";
+  for (const ChatTemplate& chat :
+       {ChatTemplate{.kind = Kind::chatml}, ChatTemplate{.kind = Kind::chatml, .default_system = smollm},
+        ChatTemplate{.kind = Kind::llama3}})
+    CHECK(asked.contains(jinja_source(chat)));
+
+  for (const ChatTemplate& chat :
+       {ChatTemplate{}, ChatTemplate{.kind = Kind::chatml},
+        ChatTemplate{.kind = Kind::chatml, .default_system = smollm + "\nBe brief. {{ x }} \"\""},
+        ChatTemplate{.kind = Kind::qwen, .default_system = "You are a helpful assistant."},
+        ChatTemplate{.kind = Kind::qwen, .default_system = "You are Qwen."},
+        ChatTemplate{.kind = Kind::llama3}}) {
+    const auto tokenizer = with_template("llama3", jinja_source(chat), "<|begin_of_text|>");
+    CAPTURE(jinja_source(chat));
+    CHECK(detect_chat_template(tokenizer) == chat);
   }
 }
 

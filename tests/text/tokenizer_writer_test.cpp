@@ -6,6 +6,7 @@
 #include "../support/smollm2.hpp"
 #include "catch.hpp"
 #include "fixtures.hpp"
+#include "solopo/text/chat_template.hpp"
 
 using namespace solopo;
 using namespace solopo::test;
@@ -78,6 +79,35 @@ TEST_CASE("a tokenizer rebuilt from GGUF reads back the same") {
     CHECK(folder.entries() == 3);
     check_equal(tokenizer, Tokenizer::from_folder(folder.path()));
   }
+}
+
+TEST_CASE("another chat template is read back, and the rest of the configuration stays") {
+  using text::ChatTemplate;
+  const TemporaryFolder from;
+  (void)from.file("tokenizer.json", bytes_of(tokenizer_golden("smollm") / "tokenizer.json"));
+  (void)from.file("tokenizer_config.json", R"({"chat_template": "{{ a }}", "extra": [1, 2]})");
+  (void)from.file("chat_template.jinja", "{{ b }}");
+  for (const Tokenizer& tokenizer :
+       {Tokenizer::from_folder(from.path()), Tokenizer(text::read_tokenizer_gguf(rebuilt("smollm")))}) {
+    for (const char* name : {"plain", "chatml", "qwen"}) {
+      const ChatTemplate chat = text::parse_chat_template(name, tokenizer);
+      const TemporaryFolder to;
+      tokenizer.save(to.path(), text::jinja_source(chat));
+      CHECK(to.entries() == 3);
+      CHECK(text::detect_chat_template(Tokenizer::from_folder(to.path())) == chat);
+      const auto config = nlohmann::json::parse(bytes_of(to / "tokenizer_config.json"));
+      CHECK(config.at("chat_template") == text::jinja_source(chat));
+      CHECK(config.contains("extra") == (tokenizer.file() != "x.gguf"));
+    }
+  }
+}
+
+TEST_CASE("an older tokenizer's chat template does not outlive it") {
+  const TemporaryFolder folder;
+  (void)folder.file("chat_template.jinja", "{{ x }}");
+  const auto tokenizer = Tokenizer::from_folder(tokenizer_golden("gpt2"));
+  tokenizer.save(folder.path());
+  CHECK(Tokenizer::from_folder(folder.path()).chat_template_source() == tokenizer.chat_template_source());
 }
 
 TEST_CASE("SmolLM2's tokenizer rebuilt from GGUF reads back the same") {

@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <filesystem>
 #include <limits>
 #include <optional>
 #include <string>
@@ -15,6 +16,12 @@
 #include "solopo/model/llama_config.hpp"
 
 namespace solopo {
+
+// config.json or adapter_config.json, of which a mebibyte is read at most. Throws ModelError: the codes of
+// io::parse_json_file.
+[[nodiscard]] inline io::Json read_config_file(const std::filesystem::path& file) {
+  return io::parse_json_file(file, io::FileRole::model, {.max_bytes = std::uint64_t{1} << 20});
+}
 
 // Refuses a shape that cannot be computed or is beyond anything known (so that a hostile file cannot ask for
 // giant arrays). Throws ModelError "hparam" naming the key.
@@ -104,18 +111,25 @@ class Fields {
 
 // theta, from transformers 5's rope_parameters or the older rope_theta; any scaling is refused.
 inline double rope_theta(const Fields& fields) {
-  const auto check_type = [&](const char* key, const io::Json& scaling) {
+  const auto refuse_scaling = [&](const std::string& key, const io::Json& scaling) {
     if (!scaling.is_object()) fields.refuse(key, "must be an object or null");
-    for (const char* name : {"rope_type", "type"})
-      if (const auto type = scaling.find(name);
-          type != scaling.end() && !type->is_null() && *type != "default")
-        fields.refuse(std::string(key) + "." + name,
+    bool has_type = false;
+    for (const char* name : {"rope_type", "type"}) {
+      const auto type = scaling.find(name);
+      if (type == scaling.end() || type->is_null()) continue;
+      has_type = true;
+      if (*type != "default")
+        fields.refuse(key + "." + name,
                       "scaling '" + printable(type->is_string() ? type->get<std::string>() : type->dump()) +
                           "' is not supported; allowed: default");
+    }
+    const auto factor = scaling.find("factor");
+    if (!has_type && factor != scaling.end() && !factor->is_null() && *factor != 1)
+      fields.refuse(key + ".factor", "scaling by " + printable(factor->dump()) + " is not supported");
   };
-  if (const io::Json* scaling = fields.find("rope_scaling")) check_type("rope_scaling", *scaling);
+  if (const io::Json* scaling = fields.find("rope_scaling")) refuse_scaling("rope_scaling", *scaling);
   if (const io::Json* parameters = fields.find("rope_parameters")) {
-    check_type("rope_parameters", *parameters);
+    refuse_scaling("rope_parameters", *parameters);
     if (const auto theta = parameters->find("rope_theta"); theta != parameters->end())
       return fields.as_number("rope_parameters.rope_theta", *theta);
   }

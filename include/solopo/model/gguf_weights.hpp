@@ -73,9 +73,12 @@ inline LlamaConfig llama_config_from_gguf(const io::GgufFile& file) {
   c.max_position_embeddings = integer("context_length");
   c.rms_norm_eps = file.get<double>(prefix + "attention.layer_norm_rms_epsilon");
   c.rope_theta = file.get<double>(prefix + "rope.freq_base");
-  if (const auto scaling = file.find<std::string>(prefix + "rope.scaling.type");
-      scaling && *scaling != "none")
+  const auto scaling = file.find<std::string>(prefix + "rope.scaling.type");
+  if (scaling && *scaling != "none")
     refuse(prefix + "rope.scaling.type", "'" + printable(*scaling) + "' is not supported; allowed: none");
+  for (const char* key : {"rope.scaling.factor", "rope.scale_linear"})  // without a type they scale, too
+    if (const auto factor = file.find<double>(prefix + key); !scaling && factor && *factor != 1)
+      refuse(prefix + key, "scaling by " + std::to_string(*factor) + " is not supported; allowed: 1");
   if (file.find_tensor("rope_freqs.weight") != nullptr)
     refuse("rope_freqs.weight", "the file scales its rotary frequencies, which is not supported");
   if (file.find<std::int64_t>(prefix + "expert_count").value_or(0) > 0)

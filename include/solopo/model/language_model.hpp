@@ -28,7 +28,8 @@ struct ModelText {
   text::ChatTemplate chat;
 };
 
-// Configuration, tokenizer and chat template of a Hugging Face folder or a .gguf file. Throws ModelError.
+// Configuration, tokenizer and chat template of a Hugging Face folder or a .gguf file; a template that is not
+// known is ChatTemplate::Kind::unknown. Throws ModelError.
 [[nodiscard]] ModelText load_model_text(const std::filesystem::path& path);
 
 // The whole model. Throws ModelError naming file, position and reason; nothing half-loaded is ever returned.
@@ -40,7 +41,10 @@ struct ModelText {
                                        const std::filesystem::path& adapter);
 
 // Writes config.json, generation_config.json, model.safetensors and the tokenizer's files into `folder`, each
-// file atomically; the folder is made when it is not there. Throws IoError.
+// file atomically; the folder is made when it is not there. What an older model's folder has besides is
+// removed where it would be read: shards and their list, a chat template of its own. A chat template that is
+// not the tokenizer's own is written as Jinja. Throws IoError; ModelError "template" where no token ends a
+// response.
 void save_model(const std::filesystem::path& folder, const LanguageModel& model);
 
 }  // namespace solopo

@@ -2,13 +2,17 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
+#include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "solopo/core/error.hpp"
 #include "solopo/io/atomic_file.hpp"
 #include "solopo/io/gguf.hpp"
 #include "solopo/io/json.hpp"
+#include "solopo/io/remove_file.hpp"
 #include "solopo/io/safetensors.hpp"
 #include "solopo/model/config_json.hpp"
 #include "solopo/model/gguf_weights.hpp"
@@ -49,12 +53,28 @@ inline ModelText read_folder_text(const std::filesystem::path& folder) {
     throw ModelError("adapter", {.file = folder.string(), .field = {}},
                      "holds adapters and no model; give it as the adapter (--adapter) of the model they were "
                      "trained on");
-  LlamaConfig config = llama_config_from_json(io::parse_json_file(file, io::FileRole::model), file.string());
+  LlamaConfig config = llama_config_from_json(read_config_file(file), file.string());
   return finish(std::move(config), text::Tokenizer::from_folder(folder));
 }
 
 inline ModelText read_gguf_text(const io::GgufFile& file) {
   return finish(llama_config_from_gguf(file), text::Tokenizer::from_gguf(file));
+}
+
+// Removes of an older model what another one's files would not replace. Without config.json, which goes
+// first, the folder is not taken for a model. Throws IoError.
+inline void remove_model(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> stale = {folder / "config.json",
+                                              folder / "model.safetensors.index.json"};
+  std::error_code error;
+  std::filesystem::directory_iterator entry(folder, error);
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    const bool shard = name.starts_with("model-") && name.find("-of-") != name.npos;
+    if (shard && name.ends_with(".safetensors")) stale.push_back(entry->path());
+  }
+  if (error) throw IoError("read the folder", folder.string(), error.value(), error.message());
+  for (const std::filesystem::path& file : stale) io::remove_file(file);
 }
 
 }  // namespace language_model_detail
@@ -85,17 +105,21 @@ SOLOPO_LANGUAGE_MODEL_INLINE LanguageModel load_model(const std::filesystem::pat
 
 SOLOPO_LANGUAGE_MODEL_INLINE void save_model(const std::filesystem::path& folder,
                                              const LanguageModel& model) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) throw IoError("create the folder", folder.string(), error.value(), error.message());
-  const auto tensors = tensors_to_write(model.weights.layout, model.weights.data.data());
-  io::write_safetensors(folder / "model.safetensors", tensors, {{"format", "pt"}});
-  model.tokenizer.save(folder);
   io::Json generation = io::Json::object();
   if (model.config.bos_token_id >= 0) generation["bos_token_id"] = model.config.bos_token_id;
   generation["eos_token_id"] = text::end_of_turn(model.tokenizer, model.chat);
+  std::optional<std::string> chat_template;  // unset: the tokenizer's own
+  if (model.chat != text::detect_chat_template(model.tokenizer))
+    chat_template = text::jinja_source(model.chat);
+
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) throw IoError("create the folder", folder.string(), error.value(), error.message());
+  language_model_detail::remove_model(folder);
+  const auto tensors = tensors_to_write(model.weights.layout, model.weights.data.data());
+  io::write_safetensors(folder / "model.safetensors", tensors, {{"format", "pt"}});
+  model.tokenizer.save(folder, chat_template);
   io::write_file(folder / "generation_config.json", io::dump_json(generation, 2) + "\n");
-  // Last: a folder without it is not taken for a model.
   io::write_file(folder / "config.json", io::dump_json(llama_config_to_json(model.config), 2) + "\n");
 }
 

@@ -18,7 +18,9 @@
 #include "solopo/core/error.hpp"
 #include "solopo/io/atomic_file.hpp"
 #include "solopo/io/json.hpp"
+#include "solopo/io/remove_file.hpp"
 #include "solopo/io/safetensors.hpp"
+#include "solopo/io/utf8.hpp"
 #include "solopo/model/config_json.hpp"
 #include "solopo/model/lora.hpp"
 #include "solopo/model/safetensors_weights.hpp"
@@ -134,24 +136,25 @@ inline io::Json lora_config_to_json(const LoraConfig& config, const std::string&
   return json;
 }
 
-// Writes the adapters into `folder`, each file atomically; the folder is made when it is not there. Throws
-// IoError.
+// Writes the adapters into `folder`, each file atomically; the folder is made when it is not there. Bytes of
+// `base` that are not UTF-8 become U+FFFD. Throws IoError.
 inline void save_lora(const std::filesystem::path& folder, const LoraWeights<float>& lora,
                       const std::string& base) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error) throw IoError("create the folder", folder.string(), error.value(), error.message());
+  // A folder without it is not taken for adapters: an old one goes first, the new one comes last.
+  io::remove_file(folder / adapter_config_name);
   io::write_safetensors(folder / adapter_weights_name, tensors_to_write(lora.layout, lora.data.data()),
                         {{"format", "pt"}});
-  // Last: a folder without it is not taken for adapters.
-  io::write_file(folder / adapter_config_name,
-                 io::dump_json(lora_config_to_json(lora.config, base), 2) + "\n");
+  const io::Json config = lora_config_to_json(lora.config, io::replace_invalid_utf8(base).text);
+  io::write_file(folder / adapter_config_name, io::dump_json(config, 2) + "\n");
 }
 
 // What the adapters in `folder` are. Throws ModelError as lora_config_from_json.
 [[nodiscard]] inline LoraConfig load_lora_config(const std::filesystem::path& folder) {
   const std::filesystem::path file = folder / adapter_config_name;
-  return lora_config_from_json(io::parse_json_file(file, io::FileRole::model), file.string());
+  return lora_config_from_json(read_config_file(file), file.string());
 }
 
 // The adapters in `folder` for a model of this shape; F32, F16, BF16 and F64 become float. Every name and

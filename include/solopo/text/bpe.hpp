@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "solopo/core/random.hpp"
+#include "solopo/text/hash_seed.hpp"
 
 namespace solopo::text {
 
@@ -33,7 +34,7 @@ class MergeTable {
   MergeTable() = default;
   // Rank = position. Of a pair that is listed twice the last counts.
   explicit MergeTable(std::span<const Merge> merges)
-      : slots_(std::bit_ceil(2 * merges.size() + 2), Slot{empty, {}}) {
+      : slots_(std::bit_ceil(2 * merges.size() + 2), Slot{empty, {}}), seed_(new_hash_seed()) {
     for (std::size_t rank = 0; rank < merges.size(); ++rank) {
       const Merge& m = merges[rank];
       const std::uint64_t key = pair_key(m.left, m.right);
@@ -63,10 +64,11 @@ class MergeTable {
            static_cast<std::uint32_t>(right);
   }
   [[nodiscard]] std::size_t start(std::uint64_t key) const noexcept {
-    return static_cast<std::size_t>(mix_bits(key)) & (slots_.size() - 1);
+    return static_cast<std::size_t>(mix_bits(key ^ seed_)) & (slots_.size() - 1);
   }
 
   std::vector<Slot> slots_;  // a power of two, at most half full
+  std::uint64_t seed_ = 0;
 };
 
 class BytePairEncoder {

@@ -1,5 +1,6 @@
 // Chat templates: how a list of messages becomes one prompt. The known ones are written here; a model's own
-// Jinja source only decides which of them it is. Message text never becomes a marker, whatever it contains.
+// Jinja source only decides which of them it is, if any. Message text never becomes a marker, whatever it
+// contains.
 #pragma once
 
 #include <algorithm>
@@ -28,11 +29,12 @@ struct Message {
 
 struct ChatTemplate {
   enum class Kind {
-    plain,   // the contents, a line break between them, no markers
-    chatml,  // <|im_start|>role, line break, content, <|im_end|>, line break
-    llama3,  // <|start_header_id|>role<|end_header_id|>, empty line, trimmed content, <|eot_id|>; bos before
-             // all
-    qwen,    // chatml with Qwen's default system text
+    plain,    // the contents, a line break between them, no markers
+    chatml,   // <|im_start|>role, line break, content, <|im_end|>, line break
+    llama3,   // <|start_header_id|>role<|end_header_id|>, empty line, trimmed content, <|eot_id|>; bos before
+              // all
+    qwen,     // chatml with Qwen's default system text
+    unknown,  // the model's own, which is none of these: it can be kept, but no prompt be written with it
   };
   Kind kind = Kind::plain;
   std::string default_system{};           // chatml, qwen: put first when the first message is no system text
@@ -41,10 +43,12 @@ struct ChatTemplate {
   friend bool operator==(const ChatTemplate&, const ChatTemplate&) = default;
 };
 
+// Of the kinds that can be chosen.
 inline constexpr std::array<std::string_view, 4> chat_template_names = {"plain", "chatml", "llama3", "qwen"};
 
 [[nodiscard]] inline std::string_view name_of(ChatTemplate::Kind kind) noexcept {
-  return chat_template_names[static_cast<std::size_t>(kind)];
+  return kind == ChatTemplate::Kind::unknown ? "unknown"
+                                             : chat_template_names[static_cast<std::size_t>(kind)];
 }
 
 namespace detail {
@@ -129,6 +133,8 @@ struct PromptRun {
       if (add_generation_prompt) header("assistant");
       break;
     }
+    case ChatTemplate::Kind::unknown:
+      throw ArgumentError("chat", "no prompt can be written with an unknown template");
   }
   return runs;
 }
@@ -154,61 +160,106 @@ struct PromptRun {
   return *id;
 }
 
-// Which template a Jinja source is; nothing: none of the known ones.
-[[nodiscard]] inline std::optional<ChatTemplate> match_template(std::string_view source,
-                                                                const std::string& bos) {
-  using Kind = TemplatePart::Kind;
+// The known templates as models carry them; SYSTEM stands for the default system text.
+struct TemplateSources {
+  std::string turn =
+      "{{'<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n'}}";
+  std::string answer = "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
+
+  std::string plain =
+      "{% for message in messages %}{% if not loop.first %}{{ '\\n' }}{% endif %}{{ message['content'] }}"
+      "{% endfor %}";
+  std::string chatml = "{% for message in messages %}" + turn + "{% endfor %}" + answer;
+  std::string chatml_system =
+      "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}"
+      "{{ '<|im_start|>system\\nSYSTEM<|im_end|>\\n' }}{% endif %}" +
+      turn + "{% endfor %}" + answer;
+  std::string qwen =
+      "{% if messages[0]['role'] == 'system' %}"
+      "{{ '<|im_start|>system\\n' + messages[0]['content'] + '<|im_end|>\\n' }}{% else %}"
+      "{{ '<|im_start|>system\\nSYSTEM<|im_end|>\\n' }}{% endif %}{% for message in messages %}"
+      "{% if (message['role'] == 'user') or (message['role'] == 'system' and not loop.first) or "
+      "(message['role'] == 'assistant' and not message.tool_calls) %}" +
+      turn + "{% endif %}{% endfor %}" + answer;
+  std::string llama3 =
+      "{% set loop_messages = messages %}{% for message in loop_messages %}"
+      "{% set content = '<|start_header_id|>' + message['role'] + '<|end_header_id|>\\n\\n'+ "
+      "message['content'] | trim + '<|eot_id|>' %}{% if loop.index0 == 0 %}"
+      "{% set content = bos_token + content %}{% endif %}{{ content }}{% endfor %}"
+      "{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}{% endif %}";
+};
+
+[[nodiscard]] inline const TemplateSources& template_sources() {
+  static const TemplateSources sources;
+  return sources;
+}
+
+// A Jinja source in the one form of read_template; the default system text, the one thing that differs
+// between templates of one form, is taken out.
+struct TemplateForm {
+  std::string form, system;
+};
+
+// Nothing when the source is not understood.
+[[nodiscard]] inline std::optional<TemplateForm> form_of(std::string_view source) {
   const auto parts = read_template(source);
   if (!parts) return std::nullopt;
-
-  // The default system text is the one thing that differs between templates of one form.
   static constexpr std::string_view open = "'<|im_start|>system\n", close = "<|im_end|>\n'";
-  std::string flat, system;
+  TemplateForm out;
   for (const TemplatePart& part : *parts) {
     const std::string_view s = part.source;
-    const bool literal = part.kind == Kind::expression && s.starts_with(open) && s.ends_with(close) &&
-                         s.size() > open.size() + close.size();
+    const bool literal = part.kind == TemplatePart::Kind::expression && s.starts_with(open) &&
+                         s.ends_with(close) && s.size() > open.size() + close.size();
     const std::string_view text = literal ? s.substr(open.size(), s.size() - open.size() - close.size()) : "";
-    if (literal && system.empty() && text.find_first_of("'\\") == text.npos) {
-      system = text;
-      flat += "{=SYSTEM}";
+    if (literal && out.system.empty() && text.find_first_of("'\\") == text.npos) {
+      out.system = text;
+      out.form += "{=SYSTEM}";
     } else {
-      flat += part.kind == Kind::text ? "{#" : part.kind == Kind::expression ? "{=" : "{";
-      flat += part.source;
-      flat += '}';
+      out.form += part.kind == TemplatePart::Kind::text         ? "{#"
+                  : part.kind == TemplatePart::Kind::expression ? "{="
+                                                                : "{";
+      out.form += part.source;
+      out.form += '}';
     }
   }
-  static const std::string message =
-      "{='<|im_start|>'+message['role']+'\n'+message['content']+'<|im_end|>\n'}";
-  static const std::string prompt = "{if add_generation_prompt}{='<|im_start|>assistant\n'}{endif}";
-  static const std::string no_system = "{for message in messages}" + message + "{endfor}" + prompt;
-  static const std::string first_in_loop =
-      "{for message in messages}{if loop.first and messages[0]['role']!='system'}{=SYSTEM}{endif}" + message +
-      "{endfor}" + prompt;
-  static const std::string before_loop =
-      "{if "
-      "messages[0]['role']=='system'}{='<|im_start|>system\n'+messages[0]['content']+'<|im_end|>\n'}{else}"
-      "{=SYSTEM}{endif}{for message in messages}{if(message['role']=='user')or(message['role']=='system'and "
-      "not "
-      "loop.first)or(message['role']=='assistant'and not message.tool_calls)}" +
-      message + "{endif}{endfor}" + prompt;
-  static const std::string llama3 =
-      "{set loop_messages=messages}{for message in loop_messages}{set "
-      "content='<|start_header_id|>'+message['role']+"
-      "'<|end_header_id|>\n\n'+message['content']|trim+'<|eot_id|>'}{if loop.index0==0}{set "
-      "content=bos_token+content}"
-      "{endif}{=content}{endfor}{if "
-      "add_generation_prompt}{='<|start_header_id|>assistant<|end_header_id|>\n\n'}"
-      "{endif}";
-  if (flat == llama3)
-    return ChatTemplate{.kind = ChatTemplate::Kind::llama3, .default_system = {}, .bos = bos};
-  if (flat == no_system) return ChatTemplate{.kind = ChatTemplate::Kind::chatml};
-  if (flat == first_in_loop) {
-    const auto kind = system == qwen2_system ? ChatTemplate::Kind::qwen : ChatTemplate::Kind::chatml;
-    return ChatTemplate{.kind = kind, .default_system = system};
+  return out;
+}
+
+// Which template a Jinja source is.
+[[nodiscard]] inline ChatTemplate match_template(std::string_view source, const std::string& bos) {
+  using Kind = ChatTemplate::Kind;
+  const TemplateSources& sources = template_sources();
+  const auto known = [](const std::string& ours) { return form_of(ours).value().form; };
+  static const std::string plain = known(sources.plain), chatml = known(sources.chatml),
+                           chatml_system = known(sources.chatml_system), qwen = known(sources.qwen),
+                           llama3 = known(sources.llama3);
+  const auto read = form_of(source);
+  if (!read) return {.kind = Kind::unknown};
+  if (read->form == plain) return {};
+  if (read->form == chatml) return {.kind = Kind::chatml};
+  if (read->form == chatml_system) {
+    const Kind kind = read->system == qwen2_system ? Kind::qwen : Kind::chatml;
+    return {.kind = kind, .default_system = read->system};
   }
-  if (flat == before_loop) return ChatTemplate{.kind = ChatTemplate::Kind::qwen, .default_system = system};
-  return std::nullopt;
+  if (read->form == qwen) return {.kind = Kind::qwen, .default_system = read->system};
+  if (read->form == llama3) return {.kind = Kind::llama3, .default_system = {}, .bos = bos};
+  return {.kind = Kind::unknown};
+}
+
+// Text as it stands between the quotes of a literal.
+[[nodiscard]] inline std::string jinja_text(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '\'' || c == '\\') out += '\\';
+    if (c == '\n') {
+      out += "\\n";
+    } else if (c == '\r') {
+      out += "\\r";
+    } else {
+      out += c;
+    }
+  }
+  return out;
 }
 
 [[nodiscard]] inline std::string bos_text(const Tokenizer& tokenizer) {
@@ -217,15 +268,42 @@ struct PromptRun {
 
 }  // namespace detail
 
-// The template a model's own Jinja source is; plain when it has none. The source is compared with known ones,
-// with blanks, quotes and branches for tools left aside, and never run. Throws ModelError "template" for an
-// unknown one.
+// The template a model's own Jinja source is; plain when it has none, unknown when it is none of the known
+// ones. The source is compared with theirs, with blanks, quotes and branches for tools left aside, and never
+// run.
 [[nodiscard]] inline ChatTemplate detect_chat_template(const Tokenizer& tokenizer) {
   const std::string& source = tokenizer.chat_template_source();
   if (source.empty()) return {};
-  if (auto known = detail::match_template(source, detail::bos_text(tokenizer))) return *known;
+  return detail::match_template(source, detail::bos_text(tokenizer));
+}
+
+// Throws ModelError "template" for an unknown one.
+inline void require_known(const ChatTemplate& chat, const Tokenizer& tokenizer) {
+  if (chat.kind != ChatTemplate::Kind::unknown) return;
   throw detail::template_error(tokenizer,
                                "the model's chat template is not one of the known ones; choose one by name");
+}
+
+// Jinja source of a template, for a model's files: detect_chat_template reads prompts of the same text from
+// it (not where the default system text has a quote or a backslash). Throws ArgumentError "chat" for an
+// unknown one.
+[[nodiscard]] inline std::string jinja_source(const ChatTemplate& chat) {
+  const detail::TemplateSources& sources = detail::template_sources();
+  switch (chat.kind) {
+    case ChatTemplate::Kind::plain:
+      return sources.plain;
+    case ChatTemplate::Kind::chatml:
+    case ChatTemplate::Kind::qwen: {
+      if (chat.default_system.empty()) return sources.chatml;
+      std::string out = chat.kind == ChatTemplate::Kind::qwen ? sources.qwen : sources.chatml_system;
+      return out.replace(out.find("SYSTEM"), 6, detail::jinja_text(chat.default_system));
+    }
+    case ChatTemplate::Kind::llama3:
+      return sources.llama3;
+    case ChatTemplate::Kind::unknown:
+      break;
+  }
+  throw ArgumentError("chat", "an unknown template has no source of ours");
 }
 
 // The template of that name for this model; its default system text is the model's own where its source has
@@ -240,9 +318,9 @@ struct PromptRun {
   out.kind = static_cast<ChatTemplate::Kind>(at - chat_template_names.begin());
   const bool chatml = out.kind == ChatTemplate::Kind::chatml || out.kind == ChatTemplate::Kind::qwen;
   if (chatml) {
-    const auto own = detail::match_template(tokenizer.chat_template_source(), {});
-    if (own && !own->default_system.empty()) {
-      out.default_system = own->default_system;
+    const ChatTemplate own = detail::match_template(tokenizer.chat_template_source(), {});
+    if (!own.default_system.empty()) {
+      out.default_system = own.default_system;
     } else if (out.kind == ChatTemplate::Kind::qwen) {
       out.default_system = detail::qwen2_system;
     }
@@ -256,7 +334,8 @@ struct PromptRun {
 }
 
 // The prompt as text, for people: in it a marker and the same characters in a message look alike. Throws
-// ArgumentError "messages" for a role other than system, user, assistant or a content that is not UTF-8.
+// ArgumentError "messages" for a role other than system, user, assistant or a content that is not UTF-8,
+// "chat" for an unknown template.
 [[nodiscard]] inline std::string render_chat(const ChatTemplate& chat, std::span<const Message> messages,
                                              bool add_generation_prompt) {
   std::string out;
@@ -265,13 +344,13 @@ struct PromptRun {
 }
 
 // The prompt as ids: markers are the special tokens, everything else is encoded as text, so a message that
-// contains
-// "<|im_end|>" cannot end its turn. Throws as render_chat; ModelError "template" when the model lacks a
-// marker.
+// contains "<|im_end|>" cannot end its turn. Throws ArgumentError "messages" as render_chat; ModelError
+// "template" when the model lacks a marker or its template is unknown.
 [[nodiscard]] inline std::vector<std::int32_t> encode_chat(const Tokenizer& tokenizer,
                                                            const ChatTemplate& chat,
                                                            std::span<const Message> messages,
                                                            bool add_generation_prompt) {
+  require_known(chat, tokenizer);
   std::vector<std::int32_t> out;
   for (const auto& run : detail::render_runs(chat, messages, add_generation_prompt)) {
     if (run.marker) {
@@ -284,7 +363,8 @@ struct PromptRun {
   return out;
 }
 
-// The token that ends a response. Throws ModelError "template" when the model has none.
+// The token that ends a response; the end of text where the template has no marker for it, or is unknown.
+// Throws ModelError "template" when the model has none.
 [[nodiscard]] inline std::int32_t end_of_turn(const Tokenizer& tokenizer, const ChatTemplate& chat) {
   switch (chat.kind) {
     case ChatTemplate::Kind::chatml:
@@ -293,6 +373,7 @@ struct PromptRun {
     case ChatTemplate::Kind::llama3:
       return detail::marker_id(tokenizer, "<|eot_id|>");
     case ChatTemplate::Kind::plain:
+    case ChatTemplate::Kind::unknown:
       break;
   }
   if (tokenizer.eos_id()) return *tokenizer.eos_id();

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "solopo/core/random.hpp"
+#include "solopo/text/hash_seed.hpp"
 
 namespace solopo::text {
 
@@ -17,7 +18,8 @@ namespace solopo::text {
 class TokenIndex {
  public:
   TokenIndex() = default;
-  explicit TokenIndex(std::size_t count) : slots_(std::bit_ceil(2 * count + 2), none) {}
+  explicit TokenIndex(std::size_t count)
+      : slots_(std::bit_ceil(2 * count + 2), none), seed_(new_hash_seed()) {}
 
   // False, and nothing changed, when an equal string is there already.
   bool insert(const std::vector<std::string>& strings, std::int32_t id) {
@@ -41,12 +43,16 @@ class TokenIndex {
 
  private:
   static constexpr std::int32_t none = -1;
+  // FNV-1a from the seed on.
   [[nodiscard]] std::size_t start(std::string_view text) const noexcept {
-    return static_cast<std::size_t>(mix_bits(hash_name(text))) & (slots_.size() - 1);
+    std::uint64_t h = seed_;
+    for (const char c : text) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
+    return static_cast<std::size_t>(mix_bits(h)) & (slots_.size() - 1);
   }
   [[nodiscard]] std::size_t next(std::size_t slot) const noexcept { return (slot + 1) & (slots_.size() - 1); }
 
   std::vector<std::int32_t> slots_;  // a power of two, at most half full
+  std::uint64_t seed_ = 0;
 };
 
 }  // namespace solopo::text

@@ -2,10 +2,10 @@
 // tokenizers.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -17,6 +17,7 @@
 #include "solopo/core/error.hpp"
 #include "solopo/io/atomic_file.hpp"
 #include "solopo/io/gguf.hpp"
+#include "solopo/io/remove_file.hpp"
 #include "solopo/io/utf8.hpp"
 #include "solopo/text/added_tokens.hpp"
 #include "solopo/text/nfc.hpp"
@@ -146,21 +147,28 @@ class Tokenizer {
   }
 
   // Writes tokenizer.json, tokenizer_config.json and special_tokens_map.json (and chat_template.jinja where
-  // it was read) into an existing folder: as they were read, or rebuilt. Throws IoError.
-  void save(const std::filesystem::path& folder) const {
-    const auto& files = state_->spec.files;
-    for (const auto& [name, content] : files) io::write_file(folder / name, content);
-    const auto was_read = [&](std::string_view name) {
-      return std::any_of(files.begin(), files.end(), [&](const auto& file) { return file.first == name; });
-    };
+  // it was read) into an existing folder: as they were read, or rebuilt. `chat_template` is Jinja source that
+  // takes the place of the model's own, in tokenizer_config.json, where every transformers looks. Throws
+  // IoError.
+  void save(const std::filesystem::path& folder,
+            const std::optional<std::string>& chat_template = std::nullopt) const {
+    std::map<std::string, std::string> files(state_->spec.files.begin(), state_->spec.files.end());
     const auto rebuild = [&](const char* name, auto&& write) {
-      if (!was_read(name)) io::write_file(folder / name, write());
+      if (!files.contains(name)) files[name] = write();
     };
     rebuild("tokenizer.json", [&] {
       return write_tokenizer_json(state_->spec, state_->tokens, state_->in_vocab, state_->merges);
     });
     rebuild("tokenizer_config.json", [&] { return write_tokenizer_config(state_->spec); });
     rebuild("special_tokens_map.json", [&] { return write_special_tokens_map(state_->spec); });
+    if (chat_template) {
+      std::string& config = files["tokenizer_config.json"];
+      config = with_chat_template(config, *chat_template);
+      files.erase(chat_template_file);
+    }
+    // An older model's, which would count before the configuration's.
+    if (!files.contains(chat_template_file)) io::remove_file(folder / chat_template_file);
+    for (const auto& [name, content] : files) io::write_file(folder / name, content);
   }
 
  private:

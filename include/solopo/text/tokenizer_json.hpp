@@ -3,14 +3,18 @@
 // that would change ids is either understood or refused by its name.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <iterator>
 #include <limits>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "solopo/core/error.hpp"
 #include "solopo/io/input_file.hpp"
@@ -20,7 +24,9 @@
 namespace solopo::text {
 
 inline constexpr std::uint64_t most_tokenizer_bytes = std::uint64_t{256} << 20;
+inline constexpr std::uint64_t most_tokenizer_config_bytes = std::uint64_t{16} << 20;
 inline constexpr std::uint64_t most_template_bytes = std::uint64_t{1} << 20;
+inline constexpr const char* chat_template_file = "chat_template.jinja";
 
 namespace detail {
 
@@ -273,17 +279,18 @@ inline void read_config(const TokenizerJsonReader& in, const Json& config, Token
   if (decoder != nullptr && !decoder->is_object())
     in.refuse("vocab", "added_tokens_decoder", "must be an object");
   if (decoder == nullptr) return;
-  std::size_t known = spec.added.size();
+  std::set<std::string_view> known;
+  for (const AddedToken& token : spec.added) known.insert(token.content);
+  std::vector<AddedToken> more;
   for (const auto& [key, entry] : decoder->items()) {
     const std::string field = "added_tokens_decoder." + key;
     if (key.empty() || key.size() > 9 || key.find_first_not_of("0123456789") != key.npos) {
       in.refuse("vocab", field, "is not an id");
     }
     AddedToken token = read_added_token(in, entry, std::stol(key), field);
-    bool there = false;
-    for (std::size_t i = 0; i < known && !there; ++i) there = spec.added[i].content == token.content;
-    if (!there) spec.added.push_back(std::move(token));
+    if (!known.contains(token.content)) more.push_back(std::move(token));
   }
+  std::move(more.begin(), more.end(), std::back_inserter(spec.added));
 }
 
 }  // namespace detail
@@ -312,16 +319,16 @@ inline void read_config(const TokenizerJsonReader& in, const Json& config, Token
   }
   for (const char* name : {"tokenizer_config.json", "special_tokens_map.json"}) {
     if (!std::filesystem::exists(folder / name)) continue;
-    spec.files.emplace_back(name, read(name, most_tokenizer_bytes));
+    spec.files.emplace_back(name, read(name, most_tokenizer_config_bytes));
     const std::string file = (folder / name).string();
     const detail::TokenizerJsonReader in(file);
     const io::Json config = io::parse_json(spec.files.back().second, file, FileRole::model);
     detail::read_config(in, config, spec);
     if (spec.chat_template.empty()) spec.chat_template = detail::read_chat_template(in, config);
   }
-  if (std::filesystem::exists(folder / "chat_template.jinja")) {  // counts before the configuration's
-    spec.chat_template = read("chat_template.jinja", most_template_bytes);
-    spec.files.emplace_back("chat_template.jinja", spec.chat_template);
+  if (std::filesystem::exists(folder / chat_template_file)) {  // counts before the configuration's
+    spec.chat_template = read(chat_template_file, most_template_bytes);
+    spec.files.emplace_back(chat_template_file, spec.chat_template);
   }
   return spec;
 }

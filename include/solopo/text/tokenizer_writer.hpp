@@ -113,6 +113,14 @@ namespace solopo::text {
   return io::dump_json(config, 2) + "\n";
 }
 
+// tokenizer_config.json that was read, with another chat template.
+[[nodiscard]] inline std::string with_chat_template(const std::string& tokenizer_config,
+                                                    const std::string& source) {
+  io::Json config = io::parse_json(tokenizer_config, "tokenizer_config.json", io::FileRole::model);
+  config["chat_template"] = source;
+  return io::dump_json(config, 2) + "\n";
+}
+
 // special_tokens_map.json.
 [[nodiscard]] inline std::string write_special_tokens_map(const TokenizerSpec& spec) {
   return io::dump_json(named_tokens(spec), 2) + "\n";
