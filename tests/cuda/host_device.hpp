@@ -47,6 +47,7 @@ class HostBlock {
     return out;
   }
   [[nodiscard]] float exp2(float x) const { return std::exp2(x); }
+  void atomic_min(unsigned long long* at, unsigned long long value) const { *at = std::min(*at, value); }
   void copy_async(void* to, const void* from) const {
     if (reinterpret_cast<std::uintptr_t>(to) % 16 != 0 || reinterpret_cast<std::uintptr_t>(from) % 16 != 0)
       throw std::logic_error("copy_async of an address that is not a multiple of 16");

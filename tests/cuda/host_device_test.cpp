@@ -4,6 +4,12 @@
 
 #include "host_device.hpp"
 #include "parity.hpp"
+#include "random_values.hpp"
+#include "solopo/backends/batch_loss.hpp"
+#include "solopo/cuda/batch_kernels.hpp"
+#include "solopo/objectives/cpo.hpp"
+#include "solopo/objectives/dpo.hpp"
+#include "solopo/objectives/solopo.hpp"
 #include "tiny_llama.hpp"
 #include "tiny_lora.hpp"
 
@@ -43,6 +49,83 @@ TEST_CASE("a host that plays a device finds what a device would get wrong", "[cu
                                  }),
                     std::logic_error);
   }
+}
+
+// Pairs on the host through the kernels of cuda::batch_loss(), by a host that plays the device.
+template <class O>
+void check_batch_kernels(const O& objective, std::size_t pairs) {
+  CAPTURE(pairs);
+  using Numbers = std::vector<float>;
+  const auto below = [&](const char* name) {
+    Numbers out = test::normal_values<float>(pairs, name);
+    for (float& x : out) x = -5 - x * x;
+    return out;
+  };
+  const auto response = [&](const std::string& name) {
+    Numbers length(pairs);
+    for (std::size_t i = 0; i < pairs; ++i) length[i] = static_cast<float>(3 + (i * 7 + name.size()) % 11);
+    return ResponseBatch<Numbers>{.logp = below((name + " logp").c_str()),
+                                  .ref_logp = below((name + " ref").c_str()),
+                                  .length = std::move(length),
+                                  .statistic = {},
+                                  .ref_statistic = {}};
+  };
+  PairBatch<Numbers> batch{
+      .chosen = response("chosen"), .rejected = response("rejected"), .chosen_long = response("long")};
+  const auto expected = batch_loss(objective, batch);
+
+  const auto pointers = [](const ResponseBatch<Numbers>& y) {
+    return ResponseArrays<float>{y.logp.data(), y.ref_logp.data(), y.length.data()};
+  };
+  PairArrays<float> in{.chosen = pointers(batch.chosen),
+                       .rejected = pointers(batch.rejected),
+                       .chosen_long = pointers(batch.chosen_long)};
+  Numbers loss(pairs), chosen(pairs), rejected(pairs), chosen_long(pairs);
+  const PairLossArrays<float> out{loss.data(), chosen.data(), rejected.data(), chosen_long.data()};
+  const auto blocks = static_cast<int>((pairs + sum_lanes - 1) / sum_lanes);
+  std::vector<PairSums> sums(static_cast<std::size_t>(blocks));
+  float mean_length = 0;
+  cuda::ReportState state{PairSums{}, no_fault, no_fault, 0, {0}};
+  HostQueue queue(pairs);
+  const auto run = [&](unsigned long long number) {
+    const auto launch = [&](int x, const auto& kernel) {
+      queue.launch(x, 1, static_cast<int>(sum_lanes), kernel.shared_bytes, kernel);
+    };
+    launch(1, cuda::MeanLength<float>{batch.chosen.length.data(), pairs, &mean_length});
+    in.mean_length = &mean_length;
+    const PairFunctor<O, float> functor{objective, in, out, 1.0f / static_cast<float>(pairs)};
+    launch(blocks, cuda::PairLosses<O, float>{functor, pairs, sums.data(), &state.fault});
+    launch(1, cuda::FinishReport{sums.data(), sums.size(), number, &state});
+  };
+  run(0);
+  CHECK(state.first == no_fault);
+  CHECK(state.sums.pairs == static_cast<double>(pairs));
+  CHECK(state.sums.loss / static_cast<double>(pairs) ==
+        Approx(static_cast<double>(expected.loss)).epsilon(1e-5));
+  CHECK(BatchMetrics::of(state.sums).logps_chosen == Approx(expected.metrics.logps_chosen).epsilon(1e-5));
+  for (std::size_t i = 0; i < pairs; ++i) {
+    REQUIRE(chosen[i] == Approx(expected.chosen[i]).epsilon(1e-5));
+    REQUIRE(rejected[i] == Approx(expected.rejected[i]).epsilon(1e-5));
+    if (has(O::needs, Needs::chosen_long))
+      REQUIRE(chosen_long[i] == Approx(expected.chosen_long[i]).epsilon(1e-5));
+  }
+
+  // The first bad number of the batch is noted, and stays.
+  const std::vector<std::size_t> bad = {pairs - 1, pairs / 2};
+  for (const std::size_t i : bad) batch.rejected.logp[i] = std::nanf("");
+  run(1);
+  CHECK_THROWS_WITH(throw error_of(state.first, ""),
+                    Catch::Contains("rejected.logp") && Catch::Contains(std::to_string(pairs / 2)));
+  CHECK(state.batch == 1);
+  CHECK(loss[pairs / 2] == 0);
+  run(2);
+  CHECK(state.batch == 1);
+}
+
+TEST_CASE("a batch of pairs through the kernels is batch_loss()", "[cuda]") {
+  const std::size_t pairs = GENERATE(1, 127, 128, 129, 300);
+  check_batch_kernels(CPO{.nll = Nll::batch_tokens}, pairs);  // reads the mean length
+  check_batch_kernels(SoLoPO<DPO>{.alpha = 3.0f}, pairs);
 }
 
 TEST_CASE("sums and maxima of a block", "[cuda]") {

@@ -7,43 +7,12 @@
 #include <string>
 
 #include "solopo/backends/batch_metrics.hpp"
-#include "solopo/backends/checked_pair.hpp"
+#include "solopo/cuda/batch_kernels.hpp"
 #include "solopo/cuda/batch_report.cuh"
 
 namespace solopo::cuda {
 
 namespace batch_detail {
-
-// The mean of the chosen responses' lengths, by one block.
-template <class T>
-__global__ void mean_length(const T* lengths, std::size_t pairs, T* mean) {
-  __shared__ double lanes[sum_lanes];
-  const unsigned lane = threadIdx.x;
-  lanes[lane] = lane_sum_of_lengths(lengths, pairs, lane);
-  for (unsigned stride = sum_lanes / 2; stride > 0; stride /= 2) {
-    __syncthreads();
-    fold(lanes, lane, stride);
-  }
-  if (lane == 0) *mean = static_cast<T>(lanes[0] / static_cast<double>(pairs));
-}
-
-template <class O, class T>
-__global__ void losses(PairFunctor<O, T> functor, std::size_t pairs, PairSums* blocks, Fault* fault) {
-  __shared__ PairSums lanes[sum_lanes];
-  const unsigned lane = threadIdx.x;
-  const std::size_t i = static_cast<std::size_t>(blockIdx.x) * sum_lanes + lane;
-  lanes[lane] = PairSums{};
-  if (i < pairs) {
-    const CheckedSums one = checked_pair(functor, i);
-    lanes[lane] = one.sums;
-    if (one.fault != no_fault) atomicMin(fault, one.fault);
-  }
-  for (unsigned stride = sum_lanes / 2; stride > 0; stride /= 2) {
-    __syncthreads();
-    fold(lanes, lane, stride);
-  }
-  if (lane == 0) blocks[blockIdx.x] = lanes[0];
-}
 
 inline void check_pointer(const void* p, const std::string& name) {
   if (p == nullptr) throw ArgumentError(name, "is null; the objective needs it");
@@ -98,13 +67,11 @@ void batch_loss(const O& objective, PairArrays<T> in, const PairLossArrays<T>& o
   const unsigned blocks = report.begin(pairs, count);
   if constexpr (has(O::needs, Needs::mean_length)) {
     T* const mean = report.template mean_length<T>();
-    batch_detail::mean_length<<<1, sum_lanes, 0, stream>>>(in.chosen.length, pairs, mean);
-    check(cudaGetLastError(), "launch of mean_length");
+    launch_lanes(1, MeanLength<T>{in.chosen.length, pairs, mean}, stream);
     in.mean_length = mean;
   }
   const PairFunctor<O, T> functor{objective, in, out, T(1) / static_cast<T>(count)};
-  batch_detail::losses<<<blocks, sum_lanes, 0, stream>>>(functor, pairs, report.blocks(), report.fault());
-  check(cudaGetLastError(), "launch of losses");
+  launch_lanes(blocks, PairLosses<O, T>{functor, pairs, report.blocks(), report.fault()}, stream);
   report.end(blocks, stream);
 }
 

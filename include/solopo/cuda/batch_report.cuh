@@ -8,42 +8,18 @@
 #include <string>
 
 #include "solopo/backends/batch_metrics.hpp"
-#include "solopo/backends/checked_pair.hpp"
+#include "solopo/cuda/batch_kernels.hpp"
+#include "solopo/cuda/block.cuh"
 #include "solopo/cuda/device_array.cuh"
 
 namespace solopo::cuda {
 
-namespace batch_detail {
-
-struct ReportState {
-  PairSums sums;             // of the last batch
-  Fault fault;               // of the batch that runs
-  Fault first;               // of the first batch that had one; stays until it is cleared
-  unsigned long long batch;  // that batch's number, from 0
-  double mean_length[1];     // of the last batch, as float or double
-};
-
-// Sums over blocks, and notes a fault unless one is noted already. One block. (A template, since a kernel
-// cannot be inline.)
-template <class State>
-__global__ void finish(const PairSums* blocks, std::size_t count, unsigned long long batch, State* state) {
-  __shared__ PairSums lanes[sum_lanes];
-  const unsigned lane = threadIdx.x;
-  lanes[lane] = lane_sum(blocks, count, lane);
-  for (unsigned stride = sum_lanes / 2; stride > 0; stride /= 2) {
-    __syncthreads();
-    fold(lanes, lane, stride);
-  }
-  if (lane != 0) return;
-  state->sums = lanes[0];
-  if (state->fault != no_fault && state->first == no_fault) {
-    state->first = state->fault;
-    state->batch = batch;
-  }
-  state->fault = no_fault;
+// Runs a kernel of batch_kernels.hpp.
+template <class Kernel>
+void launch_lanes(unsigned blocks, const Kernel& kernel, cudaStream_t stream) {
+  run_kernel<<<blocks, sum_lanes, Kernel::shared_bytes, stream>>>(kernel);
+  check(cudaGetLastError(), "kernel launch");
 }
-
-}  // namespace batch_detail
 
 // Mean loss over the optimiser batch, and the metrics of the last batch.
 struct BatchResult {
@@ -55,12 +31,12 @@ struct BatchResult {
 class BatchReport {
  public:
   explicit BatchReport(std::size_t most_pairs)
-      : blocks_(blocks_of(most_pairs)), state_(std::vector<batch_detail::ReportState>(1, fresh())) {}
+      : blocks_(blocks_of(most_pairs)), state_(std::vector<ReportState>(1, fresh())) {}
 
   // Waits for the stream. Throws ArgumentError naming argument and pair, as solopo::batch_loss() does, when
   // any batch since the last clear() had a bad input, and CudaError when the device failed.
   [[nodiscard]] BatchResult read(cudaStream_t stream = nullptr) const {
-    batch_detail::ReportState state;
+    ReportState state;
     check(cudaMemcpyAsync(&state, state_.data(), sizeof state, cudaMemcpyDeviceToHost, stream),
           "cudaMemcpyAsync");
     check(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
@@ -70,9 +46,7 @@ class BatchReport {
   }
 
   // Forgets what was noted. Waits for the device.
-  void clear() {
-    state_ = DeviceArray<batch_detail::ReportState>(std::vector<batch_detail::ReportState>(1, fresh()));
-  }
+  void clear() { state_ = DeviceArray<ReportState>(std::vector<ReportState>(1, fresh())); }
 
   // For batch_loss(). begin() gives the number of blocks.
   unsigned begin(std::size_t pairs, std::size_t count) {
@@ -91,16 +65,15 @@ class BatchReport {
     return reinterpret_cast<T*>(state_.data()->mean_length);
   }
   void end(unsigned blocks, cudaStream_t stream) {
-    batch_detail::finish<<<1, sum_lanes, 0, stream>>>(blocks_.data(), blocks, batches_++, state_.data());
-    check(cudaGetLastError(), "launch of finish");
+    launch_lanes(1, FinishReport{blocks_.data(), blocks, batches_++, state_.data()}, stream);
   }
 
  private:
   static std::size_t blocks_of(std::size_t pairs) noexcept { return (pairs + sum_lanes - 1) / sum_lanes; }
-  static batch_detail::ReportState fresh() noexcept { return {PairSums{}, no_fault, no_fault, 0, {0}}; }
+  static ReportState fresh() noexcept { return {PairSums{}, no_fault, no_fault, 0, {0}}; }
 
   DeviceArray<PairSums> blocks_;
-  DeviceArray<batch_detail::ReportState> state_;
+  DeviceArray<ReportState> state_;
   std::size_t count_ = 1;
   unsigned long long batches_ = 0;
 };

@@ -43,6 +43,8 @@ class DeviceBlock {
     return y;
   }
 
+  __device__ void atomic_min(unsigned long long* at, unsigned long long value) const { atomicMin(at, value); }
+
   // 16 bytes from global to shared memory, there after wait(). Both aligned to 16.
   __device__ void copy_async(void* to, const void* from) const {
     const auto at = static_cast<std::uint32_t>(__cvta_generic_to_shared(to));
@@ -88,5 +90,13 @@ class DeviceBlock {
     return out;
   }
 };
+
+inline constexpr int most_threads = 256;  // of a block
+
+template <class Kernel>
+__global__ void __launch_bounds__(most_threads) run_kernel(const __grid_constant__ Kernel kernel) {
+  DeviceBlock block;
+  kernel(block);
+}
 
 }  // namespace solopo::cuda

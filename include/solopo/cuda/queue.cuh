@@ -24,14 +24,6 @@
 
 namespace solopo::cuda {
 
-inline constexpr int most_threads = 256;  // of a block
-
-template <class Kernel>
-__global__ void __launch_bounds__(most_threads) run_kernel(const __grid_constant__ Kernel kernel) {
-  DeviceBlock block;
-  kernel(block);
-}
-
 class CudaQueue {
  public:
   template <class T>
