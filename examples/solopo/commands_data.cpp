@@ -79,7 +79,7 @@ void add_synth(CLI::App& data, Commands& commands) {
 void add_sample(CLI::App& data, Commands& commands) {
   struct Flags {
     SampleOptions options;
-    PromptFormatFlags prompt;
+    std::string answer = PromptFormat{}.answer;
     std::int64_t threads = 0;
   };
   const auto flags = std::make_shared<Flags>();
@@ -103,15 +103,17 @@ void add_sample(CLI::App& data, Commands& commands) {
   app->add_option("--max-new-tokens", o.max_new_tokens, "Longest answer")->capture_default_str();
   app->add_option("--seed", o.seed, "Of sampling and choosing")->capture_default_str();
   app->add_flag("--gold-chosen", o.gold_chosen, "Chosen = the gold answer, for a model that is seldom right");
+  app->add_option("--answer-format", flags->answer,
+                  "With --gold-chosen: how it is written, with {answer}; \\n, \\t and \\\\ are understood")
+      ->capture_default_str();
   app->add_flag("--finished-only", o.finished_only,
                 "Never choose an answer that was cut at --max-new-tokens");
   app->add_option("--limit", o.limit, "Stop after this many records; 0: never")->capture_default_str();
   app->add_option("--threads", flags->threads, "0: as many as the machine has")->capture_default_str();
   add_device(*app, o.where);
-  add_prompt_format(*app, flags->prompt);
   commands.push_back({app,
                       [flags](const Console& console) {
-                        flags->options.prompt = resolve(flags->prompt);
+                        flags->options.prompt.answer = unescape(flags->answer);
                         kernels::set_thread_count(static_cast<int>(flags->threads));
                         const SampleResult result = run_data_sample(
                             flags->options, console.log, [&console] { return console.stopping(); });

@@ -22,6 +22,8 @@ void add_objective_options(CLI::App& app, ObjectiveOptions& out, const char* gro
     std::replace(flag.begin(), flag.end(), '_', '-');
     std::string help(describe_option(name));
     help[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(help[0])));
+    for (std::size_t i = 0; i < option->names.size(); ++i)
+      help += (i == 0 ? ": " : i + 1 == option->names.size() ? " or " : ", ") + option->names[i];
     help += " [the objective's]";
     CLI::Option* added = nullptr;
     if (option->standard.number() != nullptr) {

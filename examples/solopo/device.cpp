@@ -17,9 +17,14 @@
 namespace solopo::cli {
 namespace {
 
+// Beside the program where it was built, in lib/solopo where it was installed.
 std::filesystem::path plugin_path() {
   std::error_code error;
-  return std::filesystem::read_symlink("/proc/self/exe", error).parent_path() / device_plugin_file;
+  const std::filesystem::path folder = std::filesystem::read_symlink("/proc/self/exe", error).parent_path(),
+                              beside = folder / device_plugin_file,
+                              installed = folder.parent_path() / "lib/solopo" / device_plugin_file;
+  return !std::filesystem::exists(beside, error) && std::filesystem::exists(installed, error) ? installed
+                                                                                              : beside;
 }
 
 const DevicePlugin& load() {

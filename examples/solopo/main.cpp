@@ -42,6 +42,16 @@ std::string command_name(const CLI::App& program) {
   return out;
 }
 
+// With the options of the command that would help, where it has any.
+std::string out_of_memory(const CLI::App& program) {
+  std::string help;
+  for (const char* option : {"--max-length", "--recompute", "--lengths", "--n", "--samples"}) {
+    const bool has = given_commands(program).back()->get_option_no_throw(option) != nullptr;
+    if (has) help += (help.empty() ? "; " : ", ") + std::string(option);
+  }
+  return "out of memory" + (help.empty() ? help : help + " can make it less");
+}
+
 // Several problems, one a line, or a single one.
 void complain(const std::string& who, const std::string& text, bool color) {
   const std::string error = color ? "\x1b[1;31merror:\x1b[0m" : "error:";
@@ -100,12 +110,12 @@ int run(int argc, char** argv) {
   program.require_subcommand(1);
   program.footer(
       "Examples:\n"
-      "  solopo data build --qa dev-v2.0.json --format squad --model SmolLM2.gguf --long-tokens 1024 --out "
-      "contexts.jsonl\n"
+      "  solopo data build --qa dev-v2.0.json --format squad --model SmolLM2.gguf --long-tokens 1024 \\\n"
+      "      --split-by article --train 25 --test 10 --out contexts.jsonl\n"
       "  solopo data sample --model SmolLM2.gguf --in contexts.jsonl --n 8 --out pairs.jsonl\n"
       "  solopo train --model SmolLM2.gguf --data pairs.jsonl --objective solopo:orpo --out runs/solo\n"
-      "  solopo eval --model runs/solo --qa dev-v2.0.json --format squad --lengths 0,1024,2048 --out "
-      "solo.json\n"
+      "  solopo eval --model runs/solo --qa dev-v2.0.json --format squad --lengths 0,1024,2048 \\\n"
+      "      --split-from contexts.jsonl.manifest.json --out solo.json\n"
       "\nRun 'solopo COMMAND --help' for the options and examples of each.\n"
       "Exit codes: 0 done, 1 the run failed, 2 wrong use, 3 bad data, 4 bad model file, 130 and 143 "
       "interrupted.");
@@ -154,8 +164,7 @@ int run(int argc, char** argv) {
     complain(command_name(program), error.what(), console.color);
     return bad_model;
   } catch (const std::bad_alloc&) {
-    complain(command_name(program), "out of memory; a smaller --max-length or --recompute needs less",
-             console.color);
+    complain(command_name(program), out_of_memory(program), console.color);
     return failed;
   } catch (const std::exception& error) {
     complain(command_name(program), error.what(), console.color);

@@ -10,12 +10,15 @@
 namespace solopo::cli {
 
 Split split_groups(const std::vector<Question>& questions, const SplitOptions& options) {
-  if (options.by.empty()) return {};
-  if (options.by != "article")
-    throw UsageError("unknown split '" + printable(options.by) + "'; there is article");
-  if (options.part != "train" && options.part != "test") {
-    throw UsageError("unknown part '" + printable(options.part) + "' of a split; there are train, test");
+  if (options.part != "train" && options.part != "test")
+    throw UsageError("--split '" + printable(options.part) + "': there are train, test");
+  if (options.by.empty()) {
+    if (options.train != 0 || options.test != 0)
+      throw UsageError("--train and --test are numbers of articles and need --split-by article");
+    return {};
   }
+  if (options.by != "article")
+    throw UsageError("--split-by '" + printable(options.by) + "': there is article");
   if (options.train < 0 || options.test < 0 || options.train + options.test == 0) {
     throw UsageError("a split by article needs --train and --test: numbers of articles");
   }
@@ -36,8 +39,8 @@ Split split_groups(const std::vector<Question>& questions, const SplitOptions& o
 }
 
 std::vector<Question> select_split(std::vector<Question> questions, const SplitOptions& options) {
-  if (options.by.empty()) return questions;
   const Split split = split_groups(questions, options);
+  if (options.by.empty()) return questions;
   return select_groups(std::move(questions), options.part == "train" ? split.train : split.test);
 }
 

@@ -22,7 +22,8 @@ struct Split {
   std::vector<std::string> train, test;  // article names
 };
 
-// UsageError: an unknown `by` or `part`, a file without articles, more articles asked for than there are.
+// UsageError: an unknown `by` or `part`, numbers of articles without `by`, a file without articles, more
+// articles asked for than there are.
 Split split_groups(const std::vector<Question>& questions, const SplitOptions& options);
 
 // Keeps the questions of the asked part; with by == "" all of them.

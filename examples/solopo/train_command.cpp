@@ -19,6 +19,7 @@
 #include "train_plan.hpp"
 #include "train_progress.hpp"
 #include "usage_error.hpp"
+#include "version.hpp"
 
 namespace solopo::cli {
 namespace {
@@ -75,8 +76,9 @@ std::string build_text(const TrainCommandOptions& o, std::int64_t library_pairs)
                        device_plugin().info().name);
   const std::string rounding =
       o.where.is_bf16() ? fmt::format(" bf16 attention too, isa {:x}", kernels::native_bf16_isa()) : "";
-  return fmt::format("{}{} {} threads {} recompute {}{}{}", kernels::DefaultProduct::name, rounding,
-                     __VERSION__, kernels::thread_count(), o.recompute,
+  return fmt::format("{} {}{} {} for {} threads {} recompute {}{}{}", SOLOPO_VERSION,
+                     kernels::DefaultProduct::name, rounding, __VERSION__, compiled_instruction_set(),
+                     kernels::thread_count(), o.recompute,
                      o.mlp_rows > 0 ? fmt::format(" mlp rows {}", o.mlp_rows) : "", processor);
 }
 
@@ -134,7 +136,15 @@ std::optional<ReferenceLogps> reference_of(Model& model, const RecordFile& file,
     progress.count("reference log-probabilities", done, all);
     return !(console.stop_signal && console.stop_signal->load() != 0);
   });
-  if (computed) write_reference(cache, key, *computed);
+  if (!computed) {
+    progress.say("stopped while the reference was asked; it will be asked again");
+    return computed;
+  }
+  try {
+    write_reference(cache, key, *computed);
+  } catch (const IoError& error) {
+    progress.warn(std::string("the reference's log-probabilities were not kept: ") + error.what());
+  }
   return computed;
 }
 

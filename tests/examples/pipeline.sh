@@ -59,6 +59,13 @@ wait $child 2>/dev/null || status=$?
 quiet "${train[@]}" --objective solopo:dpo --eval-data pairs.jsonl --eval-every 5 --out parts --resume
 cmp whole/model.safetensors parts/model.safetensors || fail "the resumed run has other weights (first part ended with $status)"
 
+# What a dry run prints is a file of the same run.
+options=(train --model "$tiny" --data pairs.jsonl --objective solopo:orpo --lr 1e-3 --batch-size 16 --epochs 0.4 --warmup 0.3 --seed 3)
+quiet "$solopo" "${options[@]}" --out "by options"
+"$solopo" "${options[@]}" --out "from file: x" --dry-run >job.yaml 2>log || { cat log >&2; fail "the dry run failed"; }
+quiet "$solopo" train --config job.yaml
+cmp "by options/model.safetensors" "from file: x/model.safetensors" || fail "the dry run's file is another run: $(cat job.yaml)"
+
 # A context that the pairs do not belong to is refused.
 status=0
 "${train[@]}" --objective orpo --context long --out refused >log 2>&1 || status=$?

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "catch.hpp"
+#include "metrics_log.hpp"
 #include "score_command.hpp"
 #include "solopo/core/random.hpp"
 #include "solopo/io/jsonl.hpp"
@@ -117,6 +118,14 @@ TEST_CASE("All problems of the options come in one report, before anything is re
   CHECK_THROWS_AS(run_train(o, {.out = log, .log = log}), UsageError);
 }
 
+TEST_CASE("A run does not train into the model that it starts from") {
+  Job job;
+  job.options.out = job.options.model;
+  const std::vector<std::string> problems = train_option_problems(job.options);
+  REQUIRE(problems.size() == 1);
+  CHECK(problems[0].find("is the --model that is trained") != std::string::npos);
+}
+
 TEST_CASE("Sound options have no problems") {
   Job job;
   CHECK(train_option_problems(job.options).empty());
@@ -130,7 +139,7 @@ TEST_CASE("A dry run tells options, records and tokens, and writes nothing") {
   INFO(text);
   CHECK(text.find("objective: solopo:dpo\n") != std::string::npos);
   CHECK(text.find("alpha: 3\n") != std::string::npos);
-  CHECK(text.find("max_steps: 5\n") != std::string::npos);
+  CHECK(text.find("epochs: 2\n# steps: 5\n") != std::string::npos);
   CHECK(text.find("9 records of 9") != std::string::npos);
   CHECK(text.find("prompt_long  tokens: min") != std::string::npos);
   CHECK_FALSE(fs::exists(job.options.out));
@@ -241,7 +250,9 @@ TEST_CASE("The cost of a response-only gradient is that of its records under the
   job.options.full_gradient_every = 4;
   const TrainCost mixed = train_cost(job.options, make_train_plan(job.options));
   CHECK(mixed.flops.total() == Approx(0.75 * cost.flops.total() + 0.25 * full.flops.total()));
-  CHECK(mixed.memory.step() == full.memory.step());
+  // The keys of the prompts that response-only steps read stay beside a full step.
+  CHECK(cost.memory.read_keys > 0);
+  CHECK(mixed.memory.step() == full.memory.step() + cost.memory.read_keys);
 }
 
 TEST_CASE("A run that cannot fit into memory is refused before it begins, with what would fit") {
@@ -378,6 +389,17 @@ TEST_CASE("A calibration gives rates above zero for every part") {
   CHECK(rates.attention > 0);
   CHECK(rates.head > 0);
   CHECK(rates.seconds({.linear = rates.linear, .attention = 0, .head = rates.head}) == Approx(2.0));
+}
+
+TEST_CASE("A log goes on after its step, without the lines that cannot be read") {
+  const TemporaryFolder folder;
+  const fs::path path = folder.path() / "metrics.jsonl";
+  std::ofstream(path) << "{\"step\":1}\n{\"st\n\xff\n{\"step\":2}\n[]\n{\"step\":3}\n{\"step";
+  Metrics metrics;
+  metrics.set("loss", 0.5);
+  MetricsLog(path, 2).write(3, metrics);
+  CHECK(io::read_file(path, io::FileRole::data, 1000) ==
+        "{\"step\":1}\n{\"step\":2}\n{\"loss\":0.5,\"step\":3}\n");
 }
 
 TEST_CASE(
