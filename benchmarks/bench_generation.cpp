@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "dtype.hpp"
 #include "measure.hpp"
 #include "random_model.hpp"
 #include "solopo/cost/model_shapes.hpp"
@@ -61,17 +62,7 @@ int main(int argc, char** argv) {
     std::fputs("bench_generation: --new must be 2 or more\n", stderr);
     return 2;
   }
-
-  const bool bf16 = dtype == "bf16";
-  if (!bf16 && dtype != "float32") {
-    std::fputs("bench_generation: --dtype must be float32 or bf16\n", stderr);
-    return 2;
-  }
-  if (bf16 && !kernels::has_native_bf16()) {
-    std::fputs("bench_generation: no bf16 products here\n", stderr);
-    return 2;
-  }
-  kernels::ChosenProduct::choose(bf16);
+  const bool bf16 = bench::choose_dtype("bench_generation", dtype);
 
   const cost::ModelShape shape = cost::find_model_shape("smollm2-135m");
   bench::RandomModel model(bench::config_of(shape));

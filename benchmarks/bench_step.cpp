@@ -13,6 +13,7 @@
 #include <iostream>
 #include <optional>
 
+#include "dtype.hpp"
 #include "measure.hpp"
 #include "random_model.hpp"
 #include "solopo/cost/model_shapes.hpp"
@@ -41,18 +42,7 @@ int main(int argc, char** argv) {
     std::fputs("bench_step: --floor is that of training all weights, not adapters\n", stderr);
     return 2;
   }
-
-  const bool bf16 = dtype == "bf16";
-  if (!bf16 && dtype != "float32") {
-    std::fputs("bench_step: --dtype must be float32 or bf16\n", stderr);
-    return 2;
-  }
-  if (bf16 && !kernels::has_native_bf16()) {
-    std::fputs("bench_step: no bfloat16 products on this machine (AVX512_BF16), or a build without oneDNN\n",
-               stderr);
-    return 2;
-  }
-  kernels::ChosenProduct::choose(bf16);
+  const bool bf16 = bench::choose_dtype("bench_step", dtype);
 
   cost::ModelShape shape = cost::find_model_shape("smollm2-135m");
   if (layers > 0) shape.layers = layers;

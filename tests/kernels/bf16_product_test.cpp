@@ -18,8 +18,29 @@ namespace {
 
 float rounded(float x) { return BFloat16(x); }
 
-// A product of Bf16Product against sums in double of rounded operands, which differ by the order of float
-// sums only: `relative` of the sum of magnitudes.
+// An m x n product in rows of `ld`, over what was in `before`, against beta times that and sums in double of
+// k rounded terms left(i, e) right(e, j), which differ by the order of float sums only: `relative` of the sum
+// of magnitudes. What lies beside the product is as it was.
+void check_sums(const std::vector<float>& c, const std::vector<float>& before, std::ptrdiff_t m,
+                std::ptrdiff_t n, std::ptrdiff_t k, std::ptrdiff_t ld, float beta, const auto& left,
+                const auto& right, double relative) {
+  for (std::ptrdiff_t i = 0; i < m; ++i)
+    for (std::ptrdiff_t j = 0; j < ld; ++j) {
+      const float old = before[i * ld + j], now = c[i * ld + j];
+      if (j >= n) {
+        REQUIRE(now == old);
+        continue;
+      }
+      double expected = double(old) * beta, size = std::abs(expected);
+      for (std::ptrdiff_t e = 0; e < k; ++e) {
+        const double term = double(rounded(left(i, e))) * double(rounded(right(e, j)));
+        expected += term;
+        size += std::abs(term);
+      }
+      REQUIRE(std::abs(now - expected) <= relative * size);
+    }
+}
+
 template <class P>
 void check_rounded_product(double relative) {
   for (const auto& [m, n, k] : {std::tuple{1, 1, 1}, {3, 7, 5}, {17, 33, 65}, {64, 1, 31}, {40, 50, 3}})
@@ -35,23 +56,13 @@ void check_rounded_product(double relative) {
             const auto before = c;
             P::template gemm<float>(ta, tb, m, n, k, alpha, a.data(), lda, b.data(), ldb, beta, c.data(),
                                     ldc);
-            for (int i = 0; i < m; ++i)
-              for (int j = 0; j < ldc; ++j) {
-                const float old = before[std::size_t(i) * ldc + j], now = c[std::size_t(i) * ldc + j];
-                if (j >= n) {
-                  REQUIRE(now == old);
-                  continue;
-                }
-                double expected = double(old) * beta, size = std::abs(expected);
-                for (int e = 0; e < k; ++e) {
-                  const float x = ta ? a[std::size_t(e) * lda + i] : a[std::size_t(i) * lda + e],
-                              y = tb ? b[std::size_t(j) * ldb + e] : b[std::size_t(e) * ldb + j];
-                  const double term = double(rounded(alpha * x)) * double(rounded(y));
-                  expected += term;
-                  size += std::abs(term);
-                }
-                REQUIRE(std::abs(now - expected) <= relative * size);
-              }
+            check_sums(
+                c, before, m, n, k, ldc, beta,
+                [&](std::ptrdiff_t i, std::ptrdiff_t e) {
+                  return alpha * (ta ? a[e * lda + i] : a[i * lda + e]);
+                },
+                [&](std::ptrdiff_t e, std::ptrdiff_t j) { return tb ? b[j * ldb + e] : b[e * ldb + j]; },
+                relative);
           }
 }
 
@@ -86,22 +97,9 @@ void check_project(double relative) {
       const auto before = y;
       const auto rounded_w = kernels::rounded_for<P>(w);
       P::project({x.data(), m, k, ldx}, dense(rounded_w.data(), n, k), keep, {y.data(), m, n, ldy});
-      for (int i = 0; i < m; ++i)
-        for (int j = 0; j < ldy; ++j) {
-          const float old = before[std::size_t(i) * ldy + j], now = y[std::size_t(i) * ldy + j];
-          if (j >= n) {
-            REQUIRE(now == old);
-            continue;
-          }
-          double expected = double(old) * keep, size = std::abs(expected);
-          for (int e = 0; e < k; ++e) {
-            const double term =
-                double(rounded(x[std::size_t(i) * ldx + e])) * double(rounded(w[std::size_t(j) * k + e]));
-            expected += term;
-            size += std::abs(term);
-          }
-          REQUIRE(std::abs(now - expected) <= relative * size);
-        }
+      check_sums(
+          y, before, m, n, k, ldy, keep, [&](std::ptrdiff_t i, std::ptrdiff_t e) { return x[i * ldx + e]; },
+          [&](std::ptrdiff_t e, std::ptrdiff_t j) { return w[j * k + e]; }, relative);
     }
 }
 
@@ -234,8 +232,8 @@ TEST_CASE("oneDNN's matmul is asked for the product that is meant, transposed, s
 
 TEST_CASE("oneDNN's matmul of more shapes than are kept at hand") {
   const std::vector<float> a(300, 1.0f), b(300, 0.5f);
-  for (const int first : {1, 1})  // the second time some shapes are met again
-    for (std::ptrdiff_t k = first; k <= 300; ++k) {
+  for (int time = 0; time < 2; ++time)  // the second time some shapes are met again
+    for (std::ptrdiff_t k = 1; k <= 300; ++k) {
       float c = 99;
       kernels::onednn_detail::matmul<dnnl::memory::data_type::f32>(false, false, 1, 1, k, a.data(), k,
                                                                    b.data(), 1, false, &c, 1);
