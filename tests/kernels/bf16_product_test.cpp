@@ -90,7 +90,7 @@ void check_project(double relative) {
   for (const auto& [m, n, k] : {std::tuple{1, 1, 1}, {3, 7, 5}, {17, 33, 65}, {40, 50, 3}})
     for (const float keep : {0.0f, 1.0f}) {
       CAPTURE(m, n, k, keep);
-      const std::ptrdiff_t ldx = k + 2, ldy = n + 3;
+      const std::ptrdiff_t ldx = k + 2, ldy = n + 3, ldw = k;
       const auto x = test::normal_values<float>(std::size_t(m) * ldx, "x"),
                  w = test::normal_values<float>(std::size_t(n) * k, "w");
       auto y = test::normal_values<float>(std::size_t(m) * ldy, "y");
@@ -99,7 +99,7 @@ void check_project(double relative) {
       P::project({x.data(), m, k, ldx}, dense(rounded_w.data(), n, k), keep, {y.data(), m, n, ldy});
       check_sums(
           y, before, m, n, k, ldy, keep, [&](std::ptrdiff_t i, std::ptrdiff_t e) { return x[i * ldx + e]; },
-          [&](std::ptrdiff_t e, std::ptrdiff_t j) { return w[j * k + e]; }, relative);
+          [&](std::ptrdiff_t e, std::ptrdiff_t j) { return w[j * ldw + e]; }, relative);
     }
 }
 
